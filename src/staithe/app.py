@@ -1,0 +1,26 @@
+"""The composition root: settings in, everything that runs out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from staithe.clock import Clock, make_clock
+from staithe.config import Settings
+from staithe.services.accounts import Logins
+from staithe.services.stores import Stores
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """One process's view of a server."""
+
+    settings: Settings
+    stores: Stores
+    logins: Logins
+    clock: Clock
+
+
+def build(settings: Settings) -> App:
+    """Open the data directory, making it if it is not there."""
+    stores = Stores(settings.data)
+    return App(settings, stores, Logins(stores), make_clock(settings.clock_file))

@@ -1,0 +1,58 @@
+"""`staithe`: the commands."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from staithe import __version__
+from staithe.cli import accounts, demo, seed, serve, status
+from staithe.cli.console import ERRORS
+from staithe.domain.errors import RequestError
+
+app = typer.Typer(
+    help="A self-hosted server for bulk marketing-contact data that speaks the Oracle Eloqua Bulk API 2.0.",
+    epilog="Start with [bold]staithe demo[/bold]: it shows the main job on real data, and what to call next.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"staithe {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """A self-hosted server for bulk marketing-contact data that speaks the Oracle Eloqua Bulk API 2.0."""
+
+
+app.command("serve")(serve.serve)
+app.command("demo")(demo.demo)
+app.command("seed")(seed.seed)
+app.command("status")(status.status)
+company_app = typer.Typer(help="Companies: each has its own store, contacts and users.", no_args_is_help=True)
+company_app.command("create")(accounts.create_company)
+app.add_typer(company_app, name="company")
+user_app = typer.Typer(help="Users: who may log in, and what for.", no_args_is_help=True)
+user_app.command("create")(accounts.create_user)
+app.add_typer(user_app, name="user")
+
+
+def main() -> None:
+    """Run the command line; a refused request becomes one clear line and exit code 1."""
+    try:
+        app()
+    except RequestError as error:
+        ERRORS.print(f"[red]staithe:[/red] {error.message}" + (f"\n{error.advice}" if error.advice else ""))
+        sys.exit(1)

@@ -1,0 +1,106 @@
+"""`staithe serve`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import httpx
+import typer
+
+from staithe.cli.console import DEFAULT_DATA, ERRORS, OUTPUT, Data
+from staithe.clock import make_clock
+from staithe.config import Settings
+from staithe.services import accounts
+from staithe.services.stores import Stores
+from staithe.supervisor import Supervisor, only_server_of
+
+BOOTSTRAP = "STAITHE_BOOTSTRAP"
+DEFAULTS = Settings()
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = DEFAULTS.host,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = DEFAULTS.port,
+    data: Data = DEFAULT_DATA,
+    workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
+    request_timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
+    ] = DEFAULTS.request_timeout_seconds,
+    max_uploads: Annotated[
+        int, typer.Option(min=1, help="Uploads received at once; one more is told to come again (503).")
+    ] = DEFAULTS.most_uploads,
+    staging_quota_kb: Annotated[
+        int, typer.Option(min=1, help="kB that a company may have staged; more is 413.")
+    ] = DEFAULTS.staging_quota_kb,
+    lease_seconds: Annotated[
+        float, typer.Option(min=0.5, help="A sync whose worker gives no sign for so long is taken up by another.")
+    ] = DEFAULTS.lease_seconds,
+    allow_private_callbacks: Annotated[
+        bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
+    ] = False,
+    clock_file: Annotated[
+        Path | None, typer.Option(envvar="STAITHE_CLOCK_FILE", help="Seconds in this file move the clock: for tests.")
+    ] = None,
+) -> None:
+    """Start the server: HTTP and the sync worker together, until Ctrl-C or SIGTERM.
+
+    A fresh data directory gets the company and user of STAITHE_BOOTSTRAP (company\\user:password) or, without it,
+    company demo, user admin, and a random password that is printed once.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    settings = Settings(
+        data=data.absolute(),
+        host=host,
+        port=port,
+        workers=workers,
+        request_timeout_seconds=request_timeout,
+        most_uploads=max_uploads,
+        staging_quota_kb=staging_quota_kb,
+        lease_seconds=lease_seconds,
+        allow_private_callbacks=allow_private_callbacks,
+        clock_file=clock_file.absolute() if clock_file else None,
+    )
+    with only_server_of(settings.data):
+        stores = Stores(settings.data)
+        announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
+        run(settings, stores)
+
+
+def announce_login(made: tuple[str, str] | None) -> None:
+    if made is not None:
+        login, password = made
+        OUTPUT.print(f"Login of the new data directory: [bold]{login}[/bold]", soft_wrap=True)
+        if password:
+            OUTPUT.print(f"Password, shown this once: [bold]{password}[/bold]", soft_wrap=True)
+
+
+def run(settings: Settings, stores: Stores) -> None:
+    """Serve until a signal, saying when the server is ready."""
+    try:
+        supervisor = Supervisor(settings, stores)
+    except OSError as error:
+        ERRORS.print(f"[red]staithe:[/red] cannot listen on {settings.host}:{settings.port}: {error.strerror}")
+        ERRORS.print("Choose another --port; 0 takes a free one.")
+        sys.exit(1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stopping.set())
+    threading.Thread(target=announce_ready, args=(supervisor,), daemon=True).start()
+    supervisor.run()
+    stores.close()
+
+
+def announce_ready(supervisor: Supervisor) -> None:
+    """The first answer shows that the server is up: the socket is open before, so the request waits for it."""
+    try:
+        httpx.get(f"{supervisor.url}/readyz", timeout=60.0, trust_env=False)
+    except httpx.HTTPError:
+        return
+    OUTPUT.print(f"Staithe is ready at {supervisor.url} (data in {supervisor.settings.data})", soft_wrap=True)
+    sys.stdout.flush()

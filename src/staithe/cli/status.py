@@ -1,0 +1,62 @@
+"""`staithe status`."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.domain.sync_actions import CONTACTS_SET
+from staithe.services.stores import Stores
+from staithe.storage import control, definitions, sets, syncs, uploads
+
+
+def status(data: Data = DEFAULT_DATA, json: Json = False) -> None:
+    """Show what the data directory holds, and whether a server runs on it."""
+    if not (data / "control.db").exists():
+        OUTPUT.print(f"{data} is no data directory yet: staithe serve --data {data} makes one.")
+        raise SystemExit(1)
+    stores = Stores(data)
+    with stores.control.read() as connection:
+        companies = control.all_companies(connection)
+        users = {company.id: len(control.users_of(connection, company)) for company in companies}
+    rows = [{"company": c.name, "users": users[c.id], **figures(stores, c)} for c in companies]
+    serving = is_served(data)
+    if json:
+        print_json({"data": str(data), "serving": serving, "companies": rows})
+        return
+    OUTPUT.print(f"{data}: {'a server runs on it' if serving else 'no server runs on it'}")
+    table = Table("company", "users", "contacts", "definitions", "uploads staged", "staged kB", "syncs")
+    for row in rows:
+        by_status = ", ".join(f"{count:,} {name}" for name, count in row["syncs"].items()) or "none"
+        numbers = (f"{row[name]:,}" for name in ("users", "contacts", "definitions", "uploads", "stagedKb"))
+        table.add_row(row["company"], *numbers, by_status)
+    OUTPUT.print(table)
+
+
+def figures(stores: Stores, company: control.Company) -> dict[str, Any]:
+    """The figures of one company."""
+    with stores.open(company).database.read() as connection:
+        return {
+            "contacts": sets.set_size(connection, CONTACTS_SET),
+            "definitions": definitions.count_definitions(connection),
+            "uploads": uploads.count_uploads(connection),
+            "stagedKb": -(-uploads.staged_bytes(connection) // 1024),
+            "syncs": syncs.counts_by_status(connection),
+        }
+
+
+def is_served(data: Path) -> bool:
+    """Whether a server holds the data directory."""
+    lock_file = data / "serve.lock"
+    if not lock_file.exists():
+        return False
+    with lock_file.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

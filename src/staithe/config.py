@@ -1,0 +1,45 @@
+"""The settings of a server: each with its unit, default, and where it is set. Built once, passed down as values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from staithe.domain.limits import CONTRACTED_CONTACTS, STAGING_KB_PER_CONTACT
+
+HANDOVER: Final = "STAITHE_SETTINGS"
+"""The environment variable in which `staithe serve` hands its settings to the processes it starts."""
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """How one server runs. Everything can be left at its default."""
+
+    data: Path = Path("staithe-data")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    workers: int = 1
+    request_timeout_seconds: float = 60.0
+    most_uploads: int = 32
+    staging_quota_kb: int = CONTRACTED_CONTACTS * STAGING_KB_PER_CONTACT
+    lease_seconds: float = 10.0
+    allow_private_callbacks: bool = False
+    clock_file: Path | None = None
+
+    @property
+    def listens_on_loopback(self) -> bool:
+        """Whether nobody but this machine can reach the server."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    def to_environment(self) -> Mapping[str, str]:
+        """What a child process needs to have the same settings."""
+        return {HANDOVER: msgspec.json.encode(self, enc_hook=str).decode()}
+
+
+def from_environment() -> Settings:
+    """The settings a parent process handed over."""
+    return msgspec.json.decode(os.environ[HANDOVER], type=Settings, dec_hook=lambda kind, value: kind(value))

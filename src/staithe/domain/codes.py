@@ -1,0 +1,104 @@
+"""The ELQ status codes that Staithe writes: number, severity, and our wording of what it says.
+
+Source: the Eloqua status code page for the numbers and their meaning; severities are inferred there except
+where a recorded reply shows one. Clients should key on the code: the text is ours.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+
+class Severity(StrEnum):
+    """How grave a log line is: the worst line decides how its sync ends."""
+
+    INFORMATION = "information"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class StatusCode(Struct, frozen=True):
+    """A code with its severity and the template of its message in sync logs and, if it differs, in rejects."""
+
+    code: str
+    severity: Severity
+    message: str
+    reject_message: str = ""
+
+    @property
+    def text_of_reject(self) -> str:
+        """The sentence a reject carries."""
+        return self.reject_message or self.message
+
+
+INFORMATION, WARNING, ERROR = Severity.INFORMATION, Severity.WARNING, Severity.ERROR
+
+PROCESSED: Final = StatusCode("ELQ-00001", INFORMATION, "Records processed.")
+INVALID_EMAIL: Final = StatusCode("ELQ-00002", WARNING, "Invalid email addresses.", "Invalid email address.")
+REPEATED_EMAIL: Final = StatusCode("ELQ-00011", INFORMATION, "Email addresses given more than once, applied once.")
+GLOBAL_UNSUBSCRIBED: Final = StatusCode("ELQ-00017", INFORMATION, "Contacts globally unsubscribed ({changed} newly).")
+REPEATED_IDENTIFIER: Final = StatusCode("ELQ-00026", INFORMATION, "Identifiers given more than once, applied once.")
+UNREADABLE: Final = StatusCode(
+    "ELQ-00032",
+    WARNING,
+    "Records that cannot be read.",
+    "The record cannot be read: its columns or its identifier are malformed.",
+)
+UNMATCHED: Final = StatusCode("ELQ-00034", WARNING, "Records that match no contact.")
+REJECTED: Final = StatusCode("ELQ-00060", WARNING, "Records rejected.")
+MISSING_IDENTIFIER: Final = StatusCode(
+    "ELQ-00061", WARNING, "Records without an identifier.", "The identifier field is empty or missing."
+)
+UNKNOWN_CONTACT: Final = StatusCode(
+    "ELQ-00085", WARNING, "Records whose contact is unknown.", "No contact has this identifier."
+)
+SYNC_ENDED: Final = StatusCode("ELQ-00101", INFORMATION, "Sync {sync_id} ended with status {status}.")
+CONVERTED: Final = StatusCode("ELQ-00104", INFORMATION, "Staged upload {upload_id} read ({kb} kB, {format}).")
+UNMAPPED: Final = StatusCode("ELQ-00111", WARNING, "Field {name} is not in the definition and was ignored.")
+GROUP_SUBSCRIBED: Final = StatusCode(
+    "ELQ-00115", INFORMATION, "Contacts subscribed to email group {target} ({changed} newly)."
+)
+GROUP_UNSUBSCRIBED: Final = StatusCode(
+    "ELQ-00116", INFORMATION, "Contacts unsubscribed from email group {target} ({changed} newly)."
+)
+LIST_REMOVED: Final = StatusCode(
+    "ELQ-00118", INFORMATION, "Contacts taken off contact list {target} ({changed} were on it)."
+)
+LIST_ADDED: Final = StatusCode("ELQ-00119", INFORMATION, "Contacts put on contact list {target} ({changed} newly).")
+NOTHING_STAGED: Final = StatusCode("ELQ-00124", WARNING, "There is nothing to process.")
+NO_MAPPED_FIELD: Final = StatusCode(
+    "ELQ-00127", WARNING, "Staged upload {upload_id} has no field of the definition ({name} is missing)."
+)
+APP_STATUS_SET: Final = StatusCode(
+    "ELQ-00128", INFORMATION, "Contacts set to {status} in service instance {target} ({changed} newly)."
+)
+LOCKED: Final = StatusCode("ELQ-00134", INFORMATION, "Staged uploads locked for this sync.")
+READY: Final = StatusCode("ELQ-00137", INFORMATION, "Ready to process.")
+GLOBAL_SUBSCRIBED: Final = StatusCode(
+    "ELQ-00138", INFORMATION, "Contacts globally subscribed ({changed} were unsubscribed)."
+)
+STAGING_FAILED: Final = StatusCode(
+    "ELQ-00139",
+    ERROR,
+    "The sync failed and changed nothing (error {error_id} in the server's log). The staged data is kept: "
+    "sync again, or delete it and upload anew.",
+)
+STAGED: Final = StatusCode("ELQ-00140", INFORMATION, "Records staged for sync actions.")
+DEFINITION_DELETED: Final = StatusCode(
+    "ELQ-00143", ERROR, "The definition was deleted before the sync ended: nothing was changed."
+)
+WILL_RETRY: Final = StatusCode(
+    "ELQ-00145", INFORMATION, "The worker was lost; the sync was taken up again from the start."
+)
+
+GAVE_UP: Final = StatusCode(
+    "ELQ-00146",
+    ERROR,
+    "The sync was begun {attempts} times and never ended, so it was given up; nothing was changed. The staged data "
+    "is kept: sync again later, or delete it and upload anew.",
+)
+
+REJECT_CODES: Final = {c.code: c for c in (INVALID_EMAIL, UNREADABLE, MISSING_IDENTIFIER, UNKNOWN_CONTACT)}

@@ -1,0 +1,102 @@
+"""Every error a request can end in. No HTTP numbers here: `staithe.http.errors` maps them, once.
+
+    StaitheError
+    └── RequestError            the request is refused; nothing was changed
+        ├── ValidationFailed    a property or parameter is wrong          (failures)
+        ├── ParseFailed         the body is not what it says it is        (where)
+        ├── NotAuthenticated    no login, or a wrong one
+        ├── NotAllowed          the login's role lacks the right
+        ├── NotFound            there is no such thing, nor was there
+        ├── Gone                it existed, and was deleted or expired
+        ├── Conflict            it is in use right now, or was said otherwise before
+        ├── InUse               something else names it, so it cannot be deleted
+        ├── TooLarge            the request is over a size limit
+        ├── StorageFull         the company's staging quota has no room
+        └── Busy                not now: try again                        (retry_after_seconds)
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Failure(Struct, frozen=True):
+    """One wrong property: its name, what was sent (None if nothing was), and a sentence starting with "Must".
+
+    `requirement` is the name the Application API has for the rule that was broken.
+    Source: Eloqua's 400 body, product notice 20D.
+    """
+
+    field: str
+    constraint: str
+    value: object = None
+    requirement: str = ""
+
+
+class StaitheError(Exception):
+    """The root of Staithe's own errors."""
+
+
+class RequestError(StaitheError):
+    """A request that is refused. `message` says what is wrong, `advice` what to do about it."""
+
+    def __init__(self, message: str, advice: str = "", **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.details = details
+
+
+class ValidationFailed(RequestError):
+    """One or more properties are wrong."""
+
+    def __init__(self, *failures: Failure) -> None:
+        super().__init__("; ".join(f"{f.field}: {f.constraint}" for f in failures))
+        self.failures = failures
+
+
+class ParseFailed(ValidationFailed):
+    """The body cannot be read: `constraint` names the byte offset or the record."""
+
+    def __init__(self, constraint: str, value: object = None) -> None:
+        super().__init__(Failure("body", constraint, value))
+
+
+class NotAuthenticated(RequestError):
+    """No login was sent, or it is wrong."""
+
+
+class NotAllowed(RequestError):
+    """The login is right, but its role lacks the right."""
+
+
+class NotFound(RequestError):
+    """There is no such thing and never was."""
+
+
+class Gone(RequestError):
+    """It existed, and was deleted or has expired."""
+
+
+class Conflict(RequestError):
+    """The present state forbids it; the same request may work later."""
+
+
+class InUse(RequestError):
+    """It cannot be deleted while something names it."""
+
+
+class TooLarge(RequestError):
+    """The request is over a size limit."""
+
+
+class StorageFull(RequestError):
+    """The company's staging quota has no room for it."""
+
+
+class Busy(RequestError):
+    """Not now. Nothing was stored; the same request may be sent again."""
+
+    def __init__(self, message: str, advice: str = "", *, retry_after_seconds: int = 1) -> None:
+        super().__init__(message, advice, retryAfterSeconds=retry_after_seconds)
+        self.retry_after_seconds = retry_after_seconds

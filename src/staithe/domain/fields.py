@@ -1,0 +1,151 @@
+"""The standard contact fields, as Eloqua numbers and names them.
+
+Source: recorded field catalogue of an Eloqua company, 2021. `rest_name` is the property that carries a field in
+the Application API; `is_derived` marks what is worked out from other fields when it is read, and never stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+
+class DataType(StrEnum):
+    """Types of field values on the wire."""
+
+    STRING = "string"
+    DATE = "date"
+    EMAIL_ADDRESS = "emailAddress"
+
+
+class Field(Struct, frozen=True):
+    """One contact field. Dates are microseconds since 1970 in UTC inside, Unix seconds in the Application API."""
+
+    id: int
+    internal_name: str
+    name: str
+    data_type: DataType = DataType.STRING
+    rest_name: str = ""
+    is_read_only: bool = False
+    is_derived: bool = False
+
+    @property
+    def column(self) -> str:
+        """The name of the column that holds it."""
+        return self.internal_name.lower()
+
+
+EMAIL, DATE = DataType.EMAIL_ADDRESS, DataType.DATE
+EXTERNAL_ID_PREFIX: Final = "CSTAI"
+
+
+def derived(number: int, internal_name: str, name: str, data_type: DataType = DataType.STRING) -> Field:
+    """A field that is computed when it is read, so read-only."""
+    return Field(number, internal_name, name, data_type, is_read_only=True, is_derived=True)
+
+
+CONTACT_FIELDS: Final = (
+    Field(100001, "C_EmailAddress", "Email Address", EMAIL, "emailAddress"),
+    Field(100002, "C_FirstName", "First Name", rest_name="firstName"),
+    Field(100003, "C_LastName", "Last Name", rest_name="lastName"),
+    Field(100004, "C_Company", "Company", rest_name="accountName"),
+    Field(100005, "C_EmailDisplayName", "Email Display Name"),
+    Field(100006, "C_Address1", "Address 1", rest_name="address1"),
+    Field(100007, "C_Address2", "Address 2", rest_name="address2"),
+    Field(100008, "C_Address3", "Address 3", rest_name="address3"),
+    Field(100009, "C_City", "City", rest_name="city"),
+    Field(100010, "C_State_Prov", "State or Province", rest_name="province"),
+    Field(100011, "C_Zip_Postal", "Zip or Postal Code", rest_name="postalCode"),
+    Field(100012, "C_Country", "Country", rest_name="country"),
+    Field(100013, "C_BusPhone", "Business Phone", rest_name="businessPhone"),
+    Field(100014, "C_MobilePhone", "Mobile Phone", rest_name="mobilePhone"),
+    Field(100015, "C_Fax", "Fax", rest_name="fax"),
+    Field(100016, "C_Title", "Title", rest_name="title"),
+    Field(100017, "C_Salutation", "Salutation"),
+    Field(100022, "C_Salesperson", "Salesperson", rest_name="salesPerson"),
+    Field(100023, "C_SFDCContactID", "SFDC Contact ID"),
+    Field(100024, "C_SFDCLeadID", "SFDC Lead ID"),
+    derived(100026, "C_DateCreated", "Date Created", DATE),
+    derived(100027, "C_DateModified", "Date Modified", DATE),
+    derived(100032, "ContactIDExt", "Eloqua Contact ID"),
+    Field(100033, "C_SFDCAccountID", "SFDC Account ID"),
+    Field(100034, "C_LastModifiedByExtIntegrateSystem", "Last Modified by CRM System", DATE),
+    Field(100035, "C_SFDCLastCampaignID", "Last SFDC Campaign ID"),
+    Field(100036, "C_SFDCLastCampaignStatus", "Last SFDC Campaign Status"),
+    Field(100041, "C_Company_Revenue1", "Company Revenue"),
+    Field(100043, "C_SFDC_EmailOptOut1", "SFDC Email Opt Out"),
+    Field(100044, "C_Lead_Source___Most_Recent1", "Lead Source - Most Recent"),
+    Field(100045, "C_Lead_Source___Original1", "Lead Source - Original"),
+    Field(100046, "C_Industry1", "Industry"),
+    Field(100047, "C_Annual_Revenue1", "Annual Revenue"),
+    Field(100048, "C_Lead_Status1", "Lead Status"),
+    Field(100049, "C_Job_Role1", "Job Role"),
+    Field(100072, "C_elqPURLName1", "PURL Name (Default Hypersite)", is_read_only=True),
+    Field(100081, "C_Lead_Rating___Combined1", "Lead Rating - Combined"),
+    derived(100171, "C_EmailAddressDomain", "Email Address Domain"),
+    derived(100172, "C_FirstAndLastName", "First and Last Name"),
+    Field(100174, "C_Company_Size1", "Company Size"),
+    Field(100187, "C_Territory", "Territory"),
+    derived(100188, "C_MD5HashedEmailAddress", "MD5 Hashed Email Address"),
+    derived(100189, "C_SHA256HashedEmailAddress", "SHA256 Hashed Email Address"),
+    derived(100190, "C_MD5HashedBusPhone", "MD5 Hashed Business Phone"),
+    derived(100191, "C_SHA256HashedBusPhone", "SHA256 Hashed Business Phone"),
+    derived(100192, "C_MD5HashedMobilePhone", "MD5 Hashed Mobile Phone"),
+    derived(100193, "C_SHA256HashedMobilePhone", "SHA256 Hashed Mobile Phone"),
+    Field(100194, "C_ElqPURLName", "PURL Name", is_read_only=True),
+    Field(100195, "C_SFDCLastCampaignName", "Last SFDC Campaign Name"),
+)
+
+STORED_FIELDS: Final = tuple(f for f in CONTACT_FIELDS if not f.is_derived)
+FIELDS_BY_ID: Final[Mapping[int, Field]] = {f.id: f for f in CONTACT_FIELDS}
+FIELDS_BY_REST_NAME: Final[Mapping[str, Field]] = {f.rest_name: f for f in CONTACT_FIELDS if f.rest_name}
+HASHED: Final = {"EmailAddress": "C_EmailAddress", "BusPhone": "C_BusPhone", "MobilePhone": "C_MobilePhone"}
+
+FieldValue: TypeAlias = str | int | None
+
+
+class Contact(Struct, frozen=True):
+    """A contact as it is stored: `values` by internal name, without the empty ones; times in microseconds."""
+
+    id: int
+    values: Mapping[str, FieldValue]
+    created_at: int
+    updated_at: int
+    created_by: str
+    updated_by: str
+
+    def value(self, field: Field) -> FieldValue:
+        """The field's value, stored or derived; None if it is empty."""
+        return derive(field.internal_name, self) if field.is_derived else self.values.get(field.internal_name)
+
+    def text(self, internal_name: str) -> str:
+        """A stored text field; empty if it has no value."""
+        return str(self.values.get(internal_name) or "")
+
+
+def external_id(contact_id: int) -> str:
+    """`ContactIDExt`: a letter C, a marker of four letters and the padded id. The form is Eloqua's, the marker ours."""
+    return f"{EXTERNAL_ID_PREFIX}{contact_id:012d}"
+
+
+def derive(internal_name: str, contact: Contact) -> FieldValue:
+    """Work out a derived field; None if what it comes from is empty."""
+    match internal_name:
+        case "C_DateCreated":
+            return contact.created_at
+        case "C_DateModified":
+            return contact.updated_at
+        case "ContactIDExt":
+            return external_id(contact.id)
+        case "C_EmailAddressDomain":
+            return contact.text("C_EmailAddress").rpartition("@")[2] or None
+        case "C_FirstAndLastName":
+            return f"{contact.text('C_FirstName')} {contact.text('C_LastName')}".strip() or None
+        case _:
+            algorithm, _, source = internal_name.removeprefix("C_").partition("Hashed")
+            text = contact.text(HASHED[source])
+            return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest() if text else None

@@ -1,0 +1,31 @@
+"""What the identifier of a record may look like, and when two of them are the same."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+WHITE_SPACE: Final = " \t\r\n\f\v"
+"""Trimmed from both ends of every identifier."""
+
+EMAIL_PATTERN: Final = re.compile(r"[^\s@,;<>()\"]+@[^\s@,;<>()\"]+\.[^\s@.,;<>()\"]+")
+EMAIL_CHARACTERS: Final = 254
+
+
+class IdentifierKind(StrEnum):
+    """By which field a definition finds its contacts."""
+
+    CONTACT_ID = "{{contact.id}}"
+    EMAIL_ADDRESS = "{{contact.field(c_emailaddress)}}"
+    EXTERNAL_ID = "{{contact.field(contactidext)}}"
+
+
+def normal_email(text: str) -> str:
+    """The form in which email addresses are compared: trimmed, lower case."""
+    return text.strip(WHITE_SPACE).lower()
+
+
+def is_email_address(text: str) -> bool:
+    """Whether a trimmed text could be an address: one @, a dot in the domain, no blanks, at most 254 characters."""
+    return len(text) <= EMAIL_CHARACTERS and EMAIL_PATTERN.fullmatch(text) is not None

@@ -1,0 +1,60 @@
+"""Every limit, with its unit and its source.
+
+Sources in brackets name the Eloqua page; "ours" marks a limit that Eloqua does not publish.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+MICROSECOND: Final = 1
+SECOND: Final = 1_000_000 * MICROSECOND
+DAY: Final = 24 * 3600 * SECOND
+
+UPLOAD_BYTES: Final = 32 * 1024 * 1024
+"""One upload request, after gunzip [bulk-limits: 32 MB; the unit is inferred]."""
+
+UPLOADS_PER_SYNC: Final = 500
+"""Uploads that may wait for one sync of one definition [bulk-limits, 24D notice]."""
+
+MOST_SYNC_ACTIONS: Final = 10
+"""Sync actions in a definition [Bulk API contract]."""
+
+SYNC_ACTION_FIELDS: Final = 1
+"""Fields in a sync action definition: the identifier field and no other [Bulk API contract]."""
+
+NAME_CHARACTERS: Final = 100
+"""Characters of a definition's name [import characteristics]."""
+
+FIELD_NAME_CHARACTERS: Final = 100
+"""Characters of `identifierFieldName`, so of a field's name [Bulk API contract]."""
+
+PAGE_ITEMS: Final = 1000
+"""Items on a page of definitions, syncs, logs, rejects or lists: the default and the most [Bulk API contract]."""
+
+STAGING_KB_PER_CONTACT: Final = 50
+"""The staging quota Eloqua grants for each contracted contact [bulk-FAQs]."""
+
+CONTRACTED_CONTACTS: Final = 10_000_000
+"""Contacts that the default staging quota is reckoned for [bulk-FAQs: the page's own example]."""
+
+STAGED_DATA_LIFE: Final = 7 * DAY
+"""Staged data that is not synced [P7D, the import default; for sync actions inferred]."""
+
+UNUSED_DEFINITION_LIFE: Final = 365 * DAY
+"""Definitions created and last synced longer ago than this are removed [26B notice]."""
+
+SYNC_LIFE: Final = 365 * DAY
+"""Syncs, with their logs and rejects, after their creation [product notice 20D]."""
+
+CONTACT_ID: Final = 2**32 - 1
+"""The highest contact id: sets hold 32-bit ids [ours]."""
+
+CHUNK_IDS: Final = 1 << 16
+"""Ids in one chunk of a set: one Roaring container, at most 8 KiB [ours]."""
+
+UNMAPPED_NAMES_LOGGED: Final = 100
+"""Unmapped field names that one sync logs, one ELQ-00111 line each [ours]."""
+
+IDEMPOTENCY_KEY_CHARACTERS: Final = 255
+"""Characters of an `Idempotency-Key` header [ours]."""

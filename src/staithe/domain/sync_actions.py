@@ -1,0 +1,183 @@
+"""The table of sync actions: what each wire form does to which sets, and the line it leaves in the sync log.
+
+A sync action is a set operation: it puts the contacts of the sync into one set and takes them out of others.
+Source: Eloqua's sync action reference; which states exclude each other is inferred from the product's behaviour.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.domain import codes
+from staithe.domain.codes import StatusCode
+from staithe.domain.field_statement import FieldStatement, parse_field_statement
+
+CONTACTS_SET: Final = "contacts"
+GLOBAL_UNSUBSCRIBED_SET: Final = "globalUnsubscribed"
+BOUNCED_SET: Final = "bounced"
+
+INSTANCE_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{32}")
+UNFINISHED_STATUSES: Final = ("pending", "active")
+
+
+def contact_list_set(list_id: int) -> str:
+    """The name of the set of a contact list's members."""
+    return f"contactList/{list_id}"
+
+
+def email_group_set(group_id: int, status: str) -> str:
+    """The name of the set of contacts that are `subscribed` or `unsubscribed` in an email group."""
+    return f"emailGroup/{group_id}/{status}"
+
+
+class SyncAction(Struct, frozen=True, omit_defaults=True):
+    """One entry of a definition's `syncActions`, as it was sent."""
+
+    action: str
+    destination: str
+    status: str | None = None
+    updateAll: bool | None = None
+
+
+class Destination(Struct, frozen=True):
+    """What a destination statement names.
+
+    `kind` is its first name in lower case; `asset_id` belongs to lists and groups, `instance` (32 lower-case hex
+    digits) and `execution` (0 if it was not given) to app service instances.
+    """
+
+    kind: str
+    asset_id: int = 0
+    instance: str = ""
+    execution: int = 0
+
+    @property
+    def target(self) -> str:
+        """The id that log lines and errors show."""
+        return self.instance or str(self.asset_id)
+
+
+class SyncActionRule(Struct, frozen=True):
+    """A row of the table. Set names have the places {target}, {execution} and {status}."""
+
+    destination: str
+    action: str
+    status: str | None
+    code: StatusCode
+    adds_to: str = ""
+    removes_from: tuple[str, ...] = ()
+
+
+def app_rules(destination: str, *statuses: str) -> tuple[SyncActionRule, ...]:
+    """The rules of an app service: a contact has one status in an execution, so each excludes the others."""
+    name = "%s/{target}/{execution}/%%s" % destination
+    every = dict.fromkeys((*UNFINISHED_STATUSES, *statuses))
+    return tuple(
+        SyncActionRule(
+            destination,
+            "setStatus",
+            status,
+            codes.APP_STATUS_SET,
+            name % status,
+            tuple(name % other for other in every if other != status),
+        )
+        for status in statuses
+    )
+
+
+SYNC_ACTION_RULES: Final = (
+    SyncActionRule("contactlist", "add", None, codes.LIST_ADDED, "contactList/{target}"),
+    SyncActionRule("contactlist", "remove", None, codes.LIST_REMOVED, "", ("contactList/{target}",)),
+    SyncActionRule(
+        "emailgroup",
+        "setStatus",
+        "subscribed",
+        codes.GROUP_SUBSCRIBED,
+        "emailGroup/{target}/subscribed",
+        ("emailGroup/{target}/unsubscribed",),
+    ),
+    SyncActionRule(
+        "emailgroup",
+        "setStatus",
+        "unsubscribed",
+        codes.GROUP_UNSUBSCRIBED,
+        "emailGroup/{target}/unsubscribed",
+        ("emailGroup/{target}/subscribed",),
+    ),
+    SyncActionRule(
+        "globalsubscribe", "setStatus", "subscribed", codes.GLOBAL_SUBSCRIBED, "", (GLOBAL_UNSUBSCRIBED_SET,)
+    ),
+    SyncActionRule("globalsubscribe", "setStatus", "unsubscribed", codes.GLOBAL_UNSUBSCRIBED, GLOBAL_UNSUBSCRIBED_SET),
+    *app_rules("decisioninstance", "yes", "no", "errored"),
+    *app_rules("actioninstance", "active", "complete", "errored"),
+    *app_rules("feederinstance", "complete", "errored"),
+)
+
+ASSET_DESTINATIONS: Final[Mapping[str, str]] = {"contactlist": "contact list", "emailgroup": "email group"}
+DESTINATION_HELP: Final = (
+    "{{ContactList[id]}}, {{EmailGroup[id]}}, {{GlobalSubscribe}}, {{DecisionInstance(id).Execution[n]}}, "
+    "{{ActionInstance(id).Execution[n]}} or {{FeederInstance(id)}}, an instance id being 32 hex digits without dashes"
+)
+
+
+def parse_destination(text: str) -> Destination:
+    """Parse the destination of a sync action of contacts.
+
+    Raises:
+        ValueError: a sentence that starts with "must".
+    """
+    statement = parse_field_statement(text)
+    root = statement.parts[0]
+    kind = root.name.lower()
+    known = (
+        kind_is_asset(statement) or kind_is_instance(statement) or (kind == "globalsubscribe" and is_bare(statement))
+    )
+    if not known:
+        raise ValueError(f"must be {DESTINATION_HELP}")
+    execution = statement.parts[1].number if len(statement.parts) > 1 else 0
+    return Destination(kind, root.number or 0, (root.key or "").lower(), execution or 0)
+
+
+def is_bare(statement: FieldStatement) -> bool:
+    """Whether it is one name with nothing behind it."""
+    return len(statement.parts) == 1 and statement.parts[0].number is None and statement.parts[0].key is None
+
+
+def kind_is_asset(statement: FieldStatement) -> bool:
+    """Whether it has the form of `{{ContactList[12]}}`."""
+    root = statement.parts[0]
+    return root.name.lower() in ASSET_DESTINATIONS and root.number is not None and len(statement.parts) == 1
+
+
+def kind_is_instance(statement: FieldStatement) -> bool:
+    """Whether it has the form of `{{ActionInstance(id).Execution[n]}}`; feeders have no execution."""
+    root, *rest = statement.parts
+    if root.key is None or not INSTANCE_PATTERN.fullmatch(root.key):
+        return False
+    match root.name.lower(), rest:
+        case "feederinstance" | "actioninstance" | "decisioninstance", []:
+            return True
+        case "actioninstance" | "decisioninstance", [execution]:
+            return execution.name.lower() == "execution" and execution.number is not None
+        case _:
+            return False
+
+
+def find_rule(action: SyncAction, destination: Destination) -> SyncActionRule | None:
+    """The row for this action on this destination with this status, or None if there is none."""
+    wanted_status = (action.status or "").lower() if action.action.lower() == "setstatus" else ""
+    for rule in SYNC_ACTION_RULES:
+        if rule.destination == destination.kind and rule.action.lower() == action.action.lower():
+            if (rule.status or "") == wanted_status:
+                return rule
+    return None
+
+
+def allowed_forms(destination: Destination) -> str:
+    """The actions and statuses that a destination takes, as words for an error."""
+    rules = [rule for rule in SYNC_ACTION_RULES if rule.destination == destination.kind]
+    return " or ".join(rule.action + (f" with status {rule.status}" if rule.status else "") for rule in rules)

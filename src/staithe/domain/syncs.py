@@ -1,0 +1,79 @@
+"""A sync, its states, and the lines and rejects it leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.domain.codes import Severity, StatusCode
+
+
+class SyncStatus(StrEnum):
+    """The states of a sync: pending, then active, then one of the three final ones."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    SUCCESS = "success"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+UNFINISHED: Final = (SyncStatus.PENDING, SyncStatus.ACTIVE)
+
+
+class Sync(Struct, frozen=True, kw_only=True):
+    """A sync as it is stored. Times are microseconds since 1970 in UTC; absent ones are None."""
+
+    id: int
+    definition_uri: str
+    definition_kind: str
+    definition_id: int
+    status: SyncStatus
+    created_at: int
+    created_by: str
+    started_at: int | None = None
+    ended_at: int | None = None
+    callback_url: str | None = None
+    attempts: int = 0
+    reject_file: str | None = None
+    reject_count: int = 0
+
+
+class LogEntry(Struct, frozen=True):
+    """One line of a sync log; `count` is 0 where there is nothing to count."""
+
+    code: str
+    severity: Severity
+    message: str
+    count: int
+    created_at: int
+
+
+class Reject(Struct, frozen=True):
+    """A record that was refused: its 1-based number over the whole sync, why, and what it held."""
+
+    record_index: int
+    code: str
+    field_values: Mapping[str, str]
+    invalid_fields: tuple[str, ...]
+
+
+class SyncLog:
+    """Collects the lines of one sync and knows how grave they are."""
+
+    def __init__(self) -> None:
+        self.entries: list[LogEntry] = []
+
+    def add(self, code: StatusCode, at: int, count: int = 0, **places: object) -> None:
+        """Write a line; `places` fill the code's message."""
+        self.entries.append(LogEntry(code.code, code.severity, code.message.format(**places), count, at))
+
+    def status(self) -> SyncStatus:
+        """How a sync with these lines ends."""
+        severities = {entry.severity for entry in self.entries}
+        if Severity.ERROR in severities:
+            return SyncStatus.ERROR
+        return SyncStatus.WARNING if Severity.WARNING in severities else SyncStatus.SUCCESS

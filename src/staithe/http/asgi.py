@@ -1,0 +1,178 @@
+"""Builds the application: routes from the tables, and the rim that every request and answer passes."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+import anyio.to_thread
+from litestar import Litestar, Response, route
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+
+from staithe.app import App
+from staithe.domain.elements import OPERATIONS
+from staithe.domain.errors import RequestError
+from staithe.http import errors, health, openapi, rest, uploads
+from staithe.http.auth import authenticate
+from staithe.http.bodies import AnyRequest, BodyWatch, read_object
+from staithe.http.bulk import ELEMENTS_BY_NAME, HANDLERS
+from staithe.http.calls import Answer, Call, read_id, read_parameters
+from staithe.http.paths import canonical_path, spellings
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Perform = Callable[[Call], Answer]
+ToAnswer = Callable[[RequestError], Answer]
+
+COMMON_HEADERS: Final = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"), (b"expires", b"-1"))
+BULK_MEDIA_TYPE: Final = "application/json; charset=utf-8"
+REST_MEDIA_TYPE: Final = "application/json"
+
+
+def build_application(app: App) -> AsgiApp:
+    """The whole HTTP side of a server as an ASGI application."""
+    handlers = [*bulk_routes(app), *rest_routes(app), *public_routes(app)]
+    litestar = Litestar(
+        handlers,
+        exception_handlers={HTTPException: answer_no_route, Exception: answer_fault},
+        openapi_config=None,
+        request_max_body_size=None,
+        logging_config=None,
+    )
+    paths = [path for handler in handlers for path in handler.paths]
+    return Rim(litestar, paths)
+
+
+def bulk_routes(app: App) -> list[HTTPRouteHandler]:
+    """A route for each operation that is served."""
+    made: list[HTTPRouteHandler] = []
+    for operation in (o for o in OPERATIONS if o.served):
+        element = ELEMENTS_BY_NAME[operation.element]
+        path = errors.BULK_ROOT + operation.path
+        if operation.verb == "upload":
+            answer = partial(uploads.receive_upload, app, element, uploads.UploadGate())
+        else:
+            row = HANDLERS[operation.kind, operation.verb]
+            answer = partial(answer_call, app, partial_handler(row.handle, element), errors.to_answer)
+        made.append(make_route(operation.method, path, answer, BULK_MEDIA_TYPE))
+    # No operation of the Bulk API, but a clean-up script sends it and expects 204 [observed].
+    remove = partial_handler(HANDLERS["syncs", "delete"].handle, ELEMENTS_BY_NAME[""])
+    answer = partial(answer_call, app, remove, errors.to_answer)
+    return [*made, make_route("DELETE", f"{errors.BULK_ROOT}/syncs/{{id}}", answer, BULK_MEDIA_TYPE)]
+
+
+def partial_handler(handle: Callable[[Call, Any], Answer], element: object) -> Perform:
+    return lambda call: handle(call, element)
+
+
+def rest_routes(app: App) -> list[HTTPRouteHandler]:
+    """The Application API's routes."""
+    return [
+        make_route(o.method, o.path, partial(answer_call, app, o.handle, rest.to_answer), REST_MEDIA_TYPE)
+        for o in rest.OPERATIONS
+    ]
+
+
+def public_routes(app: App) -> list[HTTPRouteHandler]:
+    """What needs no login."""
+
+    async def answer(make: Callable[[], Answer], _request: AnyRequest) -> Answer:
+        return await anyio.to_thread.run_sync(make)
+
+    return [
+        make_route("GET", "/schema", partial(answer, openapi.schema_answer), BULK_MEDIA_TYPE),
+        make_route("GET", "/healthz", partial(answer, health.alive), BULK_MEDIA_TYPE),
+        make_route("GET", "/readyz", partial(answer, partial(health.ready, app)), BULK_MEDIA_TYPE),
+    ]
+
+
+def make_route(
+    method: str, path: str, answer: Callable[[AnyRequest], Awaitable[Answer]], media_type: str
+) -> HTTPRouteHandler:
+    """A route that answers with what `answer` gives, whatever goes wrong."""
+
+    async def endpoint(request: AnyRequest) -> Response[bytes]:
+        try:
+            given = await answer(request)
+        except RequestError as error:
+            given = errors.to_answer(error)
+        except Exception as error:
+            given = errors.fault_answer(error, f"{method} {request.url.path}")
+        return to_response(given, media_type)
+
+    litestar_path = path.replace("{", "{").replace("}", ":str}")
+    return route(litestar_path, http_method=[method], status_code=200, include_in_schema=False)(endpoint)  # type: ignore[arg-type]
+
+
+async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: AnyRequest) -> Answer:
+    """Everything but an upload: log in, read the body, and run the handler in a thread."""
+    try:
+        writes = request.method != "GET"
+        header = request.headers.get("authorization")
+        caller = await anyio.to_thread.run_sync(partial(authenticate, app, header, writes=writes))
+        deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
+        body = await read_object(request, deadline)
+        parameters = read_parameters(request.scope["query_string"])
+        call = Call(app, caller, read_id(request.path_params), parameters, body)
+        return await anyio.to_thread.run_sync(perform, call)
+    except RequestError as error:
+        return to_answer(error)
+
+
+def to_response(answer: Answer, media_type: str) -> Response[bytes]:
+    return Response(
+        answer.encoded(),
+        status_code=answer.status,
+        headers=dict(answer.headers),
+        media_type=media_type if answer.body is not None else None,
+    )
+
+
+def answer_no_route(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    """No such path, or not with this method."""
+    if error.status_code not in (404, 405):
+        return answer_fault(request, error)
+    return to_response(errors.no_route_answer(error.status_code, request.url.path), BULK_MEDIA_TYPE)
+
+
+def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Something went wrong outside a handler."""
+    return to_response(errors.fault_answer(error, request.url.path), BULK_MEDIA_TYPE)
+
+
+class Rim:
+    """Outermost: brings paths to their canonical spelling, and puts the headers of every reply on the answer.
+
+    Before a refusal it reads the rest of the body: many clients send all of it before they look at the answer.
+    """
+
+    def __init__(self, inner: AsgiApp, route_paths: Sequence[str]) -> None:
+        self.inner = inner
+        self.known = spellings(route_paths)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+            return
+        path = canonical_path(scope["path"], self.known)
+        body = BodyWatch(receive)
+        request_id = uuid.uuid4()
+        request_header = f"{request_id.hex}/{request_id.int % 10**11}".encode()
+
+        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                if message["status"] >= HTTPStatus.BAD_REQUEST:
+                    await body.drain()
+                has_body = message["status"] not in (204, 304)
+                own = [(k, v) for k, v in message["headers"] if has_body or k not in (b"content-length", b"content-type")]
+                message["headers"] = [*COMMON_HEADERS, *own, (b"x-request-id", request_header)]
+            await send(message)
+
+        await self.inner({**scope, "path": path, "raw_path": path.encode()}, body.receive, send_with_headers)

@@ -1,0 +1,126 @@
+"""Request bodies as they come: in pieces, perhaps gzipped, never more than is allowed in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, Final
+
+from litestar import Request
+from litestar.exceptions import ClientException
+
+from staithe.domain.errors import Busy, Failure, ParseFailed, TooLarge, ValidationFailed
+
+OBJECT_BYTES: Final = 4 * 1024 * 1024
+"""A JSON object that is no upload: a contact list may be sent with many membershipAdditions."""
+
+INFLATED_PIECE_BYTES: Final = 256 * 1024
+DRAIN_BYTES: Final = 128 * 1024 * 1024
+DRAIN_SECONDS: Final = 10.0
+ANY_WINDOW: Final = zlib.MAX_WBITS | 32
+"""zlib's code for: gzip or zlib, told by the first bytes."""
+
+AnyRequest = Request[None, None, "object"]  # pyright: ignore[reportInvalidTypeArguments]
+
+
+class Inflater:
+    """Undoes gzip piece by piece, giving at most 256 KiB at a time, so that a bomb fills no memory."""
+
+    def __init__(self) -> None:
+        self.inflater = zlib.decompressobj(ANY_WINDOW)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The text of some more compressed bytes; several gzip members follow each other as one.
+
+        Raises:
+            ParseFailed: the bytes are no gzip.
+        """
+        try:
+            while data:
+                piece = self.inflater.decompress(data, INFLATED_PIECE_BYTES)
+                data = self.inflater.unconsumed_tail
+                if piece:
+                    yield piece
+                if self.inflater.eof:
+                    data = self.inflater.unused_data
+                    if data:
+                        self.inflater = zlib.decompressobj(ANY_WINDOW)
+        except zlib.error as error:
+            raise ParseFailed(f"Must be gzip, as Content-Encoding says: {error}.") from None
+
+    def finish(self) -> None:
+        """The compressed bytes are all there.
+
+        Raises:
+            ParseFailed: the end is missing.
+        """
+        if not self.inflater.eof:
+            raise ParseFailed("Must be gzip, as Content-Encoding says, but its end is missing.")
+
+
+async def read_pieces(request: AnyRequest, deadline: float | None = None) -> AsyncIterator[bytes]:
+    """The body, inflated if it is gzipped.
+
+    Raises:
+        ValidationFailed: an encoding that is not known.
+        Busy: it did not come before `deadline` (of the event loop's clock).
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
+        raise ValidationFailed(Failure("Content-Encoding", "Must be gzip, or left out.", encoding))
+    inflater = Inflater() if encoding in ("gzip", "x-gzip", "deflate") else None
+    stream = aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                data = await anext(stream, None)
+        except TimeoutError:
+            message = "The request's body did not come within the time limit; nothing was stored."
+            raise Busy(message, "Send it again, or in smaller parts.") from None
+        except ClientException:
+            raise Busy("The client went away.") from None
+        if data is None:
+            break
+        for piece in inflater.feed(data) if inflater else (data,):
+            yield piece
+    if inflater is not None:
+        inflater.finish()
+
+
+async def read_object(request: AnyRequest, deadline: float | None = None) -> bytes:
+    """A whole body that is no upload.
+
+    Raises:
+        TooLarge: it is over 4 MiB.
+    """
+    body = bytearray()
+    async for piece in read_pieces(request, deadline):
+        body += piece
+        if len(body) > OBJECT_BYTES:
+            raise TooLarge(f"The request is over {OBJECT_BYTES} bytes.", limitBytes=OBJECT_BYTES)
+    return bytes(body)
+
+
+class BodyWatch:
+    """Passes the body on, and knows whether all of it has come."""
+
+    def __init__(self, receive: Callable[[], Awaitable[Any]]) -> None:
+        self.inner = receive
+        self.ended = False
+
+    async def receive(self) -> Any:
+        """The next message of the server."""
+        message = await self.inner()
+        self.ended = self.ended or not message.get("more_body", False)
+        return message
+
+    async def drain(self) -> None:
+        """Read what is left and forget it, within limits."""
+        rest = 0
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.ended and rest <= DRAIN_BYTES:
+                    rest += len((await self.receive()).get("body", b""))
+        except TimeoutError:
+            return

@@ -1,0 +1,57 @@
+"""What a handler gets and gives: a request without its HTTP, and an answer before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from staithe.app import App
+from staithe.domain.errors import NotFound
+from staithe.services.caller import Caller
+
+ID_DIGITS = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status and JSON body; no body is none, not null."""
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def encoded(self) -> bytes:
+        """The body as compact JSON."""
+        return b"" if self.body is None else msgspec.json.encode(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of a verified caller: parameters by lower-case name, `id` 0 if the path has none."""
+
+    app: App
+    caller: Caller
+    id: int
+    parameters: Mapping[str, str]
+    body: bytes
+
+
+def read_id(path_parameters: Mapping[str, object]) -> int:
+    """The id in a path; 0 if it has none.
+
+    Raises:
+        NotFound: it is no number that could be an id.
+    """
+    text = str(path_parameters.get("id", "0"))
+    if not (text.isascii() and text.isdigit() and len(text) <= ID_DIGITS):
+        raise NotFound(f"There is nothing with the id {text}.", "Ids are whole numbers from 1 up.")
+    return int(text)
+
+
+def read_parameters(query: bytes) -> dict[str, str]:
+    """Query parameters by lower-case name, raw quotes and all; of repeated ones the last."""
+    pairs = parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
+    return {name.lower(): value for name, value in pairs}

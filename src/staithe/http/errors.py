@@ -1,0 +1,89 @@
+"""Our errors as answers: the one table of status codes, and the bodies people act on."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from staithe.domain import errors
+from staithe.domain.elements import OPERATIONS
+from staithe.domain.errors import Failure, RequestError, ValidationFailed
+from staithe.http.calls import Answer
+
+LOGGER: Final = logging.getLogger(__name__)
+BULK_ROOT: Final = "/api/bulk/2.0"
+
+STATUSES: Final[Mapping[type[RequestError], int]] = {
+    errors.ValidationFailed: 400,
+    errors.NotAuthenticated: 401,
+    errors.NotAllowed: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Gone: 410,
+    errors.InUse: 412,
+    errors.TooLarge: 413,
+    errors.StorageFull: 413,
+    errors.Busy: 503,
+}
+
+
+def to_status(error: RequestError) -> int:
+    """The status of an error: its own, or that of the family it belongs to."""
+    return next(status for kind, status in STATUSES.items() if isinstance(error, kind))
+
+
+def to_answer(error: RequestError) -> Answer:
+    """A refused request as the Bulk API answers it: `failures` for 400, else what is wrong and what to do."""
+    status = to_status(error)
+    headers: dict[str, str] = {}
+    if isinstance(error, errors.NotAuthenticated):
+        headers["WWW-Authenticate"] = 'Basic realm="Staithe", charset="UTF-8"'
+    if isinstance(error, errors.Busy):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, ValidationFailed):
+        return Answer(status, {"failures": [failure_body(f) for f in error.failures]}, headers)
+    return Answer(status, error_body(status, error.message, error.advice, error.details), headers)
+
+
+def failure_body(failure: Failure) -> dict[str, Any]:
+    value = {} if failure.value is None else {"value": failure.value}
+    return {"field": failure.field, **value, "constraint": failure.constraint}
+
+
+def error_body(status: int, message: str, advice: str = "", details: Mapping[str, object] | None = None) -> dict[str, Any]:
+    """The body of every refusal but 400."""
+    return {
+        "status": status,
+        "error": HTTPStatus(status).phrase,
+        "message": message,
+        **({"advice": advice} if advice else {}),
+        **(details or {}),
+    }
+
+
+def fault_answer(error: BaseException, what: str) -> Answer:
+    """Our own fault: an id that stands in the log beside the trace."""
+    error_id = uuid.uuid4().hex
+    LOGGER.error("error %s: %s", error_id, what, exc_info=error)
+    message = "The server made a mistake; nothing was stored."
+    advice = f"Give the operator the error id {error_id}: the server's log has it."
+    return Answer(500, error_body(500, message, advice, {"errorId": error_id}))
+
+
+def no_route_answer(status: int, path: str) -> Answer:
+    """A path or method that no route has; one that Eloqua has and this version has not is called so."""
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return Answer(status, error_body(status, f"{path} does not take this method.", "GET /schema lists them."))
+    segments = path.removeprefix(BULK_ROOT).strip("/").split("/")
+    known = any(matches(operation.path.strip("/").split("/"), segments) for operation in OPERATIONS)
+    message = f"{path} is part of the Bulk API, but this version does not serve it." if known else f"No path {path}."
+    return Answer(status, error_body(status, message, "GET /schema lists every path."))
+
+
+def matches(pattern: list[str], segments: list[str]) -> bool:
+    return len(pattern) == len(segments) and all(
+        p.startswith("{") or p.lower() == s.lower() for p, s in zip(pattern, segments, strict=True)
+    )

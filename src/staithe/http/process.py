@@ -1,0 +1,41 @@
+"""The HTTP process: uvicorn on a socket that the supervisor has opened.
+
+The supervisor keeps the socket, so while this process is started anew, connections wait instead of being refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+
+import uvicorn
+
+from staithe.app import build
+from staithe.config import from_environment
+from staithe.http.asgi import build_application
+from staithe.orphan import stop_with_parent
+
+STOP_SECONDS = 15
+
+
+def main() -> None:
+    """Serve with the settings that the parent process handed over, on the socket whose number is the argument."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s http %(levelname)s %(message)s")
+    application = build_application(build(from_environment()))
+    config = uvicorn.Config(
+        application,
+        http="httptools",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    stop_with_parent()
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,2 @@
+from staithe.http.errors import to_answer
+OPERATIONS = ()

@@ -1,0 +1,106 @@
+"""The one operation whose body is streamed: an upload, parsed and staged as it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import Final
+
+import anyio.to_thread
+
+from staithe.app import App
+from staithe.domain.elements import Element
+from staithe.domain.errors import Busy, Failure, ValidationFailed
+from staithe.domain.syncs import Sync
+from staithe.http.auth import authenticate
+from staithe.http.bodies import AnyRequest, read_pieces
+from staithe.http.calls import Answer, read_id
+from staithe.services.caller import Caller
+from staithe.services.uploads import ReceivingUpload, UploadRequest, check_size
+from staithe.wire.bulk import created_sync_body
+
+PIECE_BYTES: Final = 1024 * 1024
+"""How much is handed to a thread at once."""
+
+FORMATS: Final = {"application/json": "JSON", "text/csv": "CSV", "": "JSON"}
+"""Upload formats by Content-Type; old clients leave it out when they send JSON [observed]."""
+
+CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
+
+
+class UploadGate:
+    """Counts the uploads under way, so that too many at once are told to come again."""
+
+    def __init__(self) -> None:
+        self.under_way = 0
+
+    def enter(self, most: int) -> None:
+        """Begin one.
+
+        Raises:
+            Busy: there are `most` already.
+        """
+        if self.under_way >= most:
+            raise Busy(f"The server is receiving {most} uploads, as many as it takes at once.", "Send it again.")
+        self.under_way += 1
+
+    def leave(self) -> None:
+        """End one."""
+        self.under_way -= 1
+
+
+def read_format(content_type: str) -> str:
+    """The format of an upload by its Content-Type.
+
+    Raises:
+        ValidationFailed: it is neither JSON nor CSV, or not in UTF-8.
+    """
+    media_type, _, parameters = content_type.partition(";")
+    kind = FORMATS.get(media_type.strip().lower())
+    charset = next(
+        (value.strip(' "') for name, _, value in (p.partition("=") for p in parameters.split(";")) if name.strip().lower() == "charset"),
+        "",
+    )
+    if kind is None or charset.lower() not in CHARSETS:
+        rule = "Must be application/json or text/csv, in UTF-8."
+        raise ValidationFailed(Failure("Content-Type", rule, content_type))
+    return kind
+
+
+async def receive_upload(app: App, element: Element, gate: UploadGate, request: AnyRequest) -> Answer:
+    """Answer an upload: 204, or 201 with the sync it started."""
+    timeout = app.settings.request_timeout_seconds
+    deadline = asyncio.get_running_loop().time() + timeout
+    header = request.headers.get("authorization")
+    caller = await anyio.to_thread.run_sync(partial(authenticate, app, header, writes=True))
+    gate.enter(app.settings.most_uploads)
+    try:
+        wanted = UploadRequest(
+            format=read_format(request.headers.get("content-type", "")),
+            idempotency_key=request.headers.get("idempotency-key", ""),
+            quota_kb=app.settings.staging_quota_kb,
+            deadline=time.monotonic() + timeout,
+        )
+        sync = await stage(request, caller, element, wanted, deadline)
+    finally:
+        gate.leave()
+    return Answer(204) if sync is None else Answer(201, created_sync_body(sync))
+
+
+async def stage(
+    request: AnyRequest, caller: Caller, element: Element, wanted: UploadRequest, deadline: float
+) -> Sync | None:
+    definition_id = read_id(request.path_params)
+    receiving = await anyio.to_thread.run_sync(ReceivingUpload, caller, element, definition_id, wanted)
+    with receiving as upload:
+        if "content-encoding" not in request.headers:
+            check_size(int(request.headers.get("content-length", "0")))
+        pending = bytearray()
+        async for piece in read_pieces(request, deadline):
+            pending += piece
+            if len(pending) >= PIECE_BYTES:
+                await anyio.to_thread.run_sync(upload.feed, bytes(pending))
+                pending.clear()
+        await anyio.to_thread.run_sync(upload.feed, bytes(pending))
+        return await anyio.to_thread.run_sync(upload.finish)

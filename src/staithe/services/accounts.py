@@ -1,0 +1,144 @@
+"""Companies, users and logins."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from typing import Final
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from staithe.domain.companies import NAME_RULE, Company, Role, User, is_name
+from staithe.domain.errors import Conflict, Failure, NotAuthenticated, NotFound, ValidationFailed
+from staithe.services.stores import Stores
+from staithe.storage import control
+
+REMEMBER_SECONDS: Final = 300
+MOST_REMEMBERED: Final = 10_000
+HASHER: Final = PasswordHasher()
+LOGIN_ADVICE: Final = "Send HTTP Basic credentials: company\\user, a colon, the password."
+
+
+def create_company(stores: Stores, name: str, at: int) -> Company:
+    """Make a company with an empty store.
+
+    Raises:
+        ValidationFailed: the name cannot be used.
+        Conflict: there is one with this name.
+    """
+    if not is_name(name):
+        raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
+    with stores.control.write() as connection:
+        if control.find_company(connection, name) is not None:
+            raise Conflict(f"There is a company {name} already.", "Choose another name.")
+        company = control.add_company(connection, name, at)
+    stores.open(company)
+    return company
+
+
+def find_company(stores: Stores, name: str) -> Company:
+    """A company by name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    with stores.control.read() as connection:
+        company = control.find_company(connection, name)
+    if company is None:
+        raise NotFound(f"There is no company {name}.", f"Make it with: staithe company create {name}")
+    return company
+
+
+def set_user(stores: Stores, company: Company, name: str, password: str, role: Role, at: int) -> User:
+    """Make a user, or give one that exists another password and role.
+
+    Raises:
+        ValidationFailed: the name or the password cannot be used.
+    """
+    if not is_name(name):
+        raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
+    if not password:
+        raise ValidationFailed(Failure("password", "Must not be empty."))
+    password_hash = HASHER.hash(password)
+    with stores.control.write() as connection:
+        found = control.find_user(connection, company.name, name)
+        if found is None:
+            return control.add_user(connection, company, name, password_hash, role, at)
+        control.change_user(connection, found[0], password_hash, role)
+        return User(found[0].id, company, found[0].name, role)
+
+
+def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
+    """Make the first company and its admin in a fresh data directory.
+
+    Args:
+        stores: of the data directory.
+        login: `company\\user:password`, or empty for company demo, user admin and a random password.
+        at: the time.
+
+    Returns:
+        (`company\\user`, the password if it was made up, else empty), or None if there are companies already.
+
+    Raises:
+        ValidationFailed: the login is not of that form.
+    """
+    with stores.control.read() as connection:
+        if not control.is_empty(connection):
+            return None
+    company_name, _, rest = (login or "demo\\admin:").partition("\\")
+    user_name, _, password = rest.partition(":")
+    if login and not (is_name(company_name) and is_name(user_name) and password):
+        raise ValidationFailed(Failure("STAITHE_BOOTSTRAP", "Must have the form company\\user:password.", company_name))
+    made_up = "" if password else secrets.token_urlsafe(12)
+    try:
+        company = create_company(stores, company_name, at)
+    except Conflict:
+        return None
+    set_user(stores, company, user_name, password or made_up, Role.ADMIN, at)
+    return f"{company_name}\\{user_name}", made_up
+
+
+class Logins:
+    """Verifies logins, and remembers for minutes those that were right: hashing is slow on purpose.
+
+    What is remembered is bound to the stored hash, so that a changed password ends it at once.
+    """
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+        self.salt = secrets.token_bytes(16)
+        self.remembered: dict[bytes, tuple[str, float]] = {}
+        self.lock = threading.Lock()
+
+    def verify(self, login: str, password: str) -> User:
+        """The user of `company\\user` with this password.
+
+        Raises:
+            NotAuthenticated: there is none, or the password is another.
+        """
+        company_name, _, user_name = login.partition("\\")
+        with self.stores.control.read() as connection:
+            found = control.find_user(connection, company_name, user_name)
+        if found is None:
+            # As long as for a known user: who exists must not be told by the time it takes.
+            HASHER.hash(password)
+            raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE)
+        user, password_hash = found
+        key = hashlib.blake2b(f"{user.id}:{password}".encode(), key=self.salt).digest()
+        known = self.remembered.get(key)
+        if known is None or known[0] != password_hash or known[1] < time.monotonic():
+            try:
+                HASHER.verify(password_hash, password)
+            except (VerificationError, InvalidHashError):
+                raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE) from None
+            self.remember(key, password_hash)
+        return user
+
+    def remember(self, key: bytes, password_hash: str) -> None:
+        with self.lock:
+            if len(self.remembered) >= MOST_REMEMBERED:
+                self.remembered.clear()
+            self.remembered[key] = (password_hash, time.monotonic() + REMEMBER_SECONDS)

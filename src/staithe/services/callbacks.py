@@ -1,0 +1,77 @@
+"""Tells a callback address that a sync has ended: POST of the sync as JSON, three tries, no redirects.
+
+A company's user may name any address, so by default only public ones are called: a server must not be made to
+knock on its own network. The address that was checked is the one that is called, whatever the name says later.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+LOGGER: Final = logging.getLogger(__name__)
+TIMEOUT_SECONDS: Final = 10.0
+TRIES: Final = 3
+PAUSE_SECONDS: Final = 1.0
+
+
+class Forbidden(Exception):
+    """The address is private, and private ones are not allowed."""
+
+
+def deliver(url: str, body: bytes, *, allow_private: bool, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Call an address; whether it answered 2xx within three tries."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            status = post_once(url, body, allow_private=allow_private)
+        except Forbidden as error:
+            LOGGER.warning("callback %s not called: %s", url, error)
+            return False
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            LOGGER.warning("callback %s, try %d of %d: %s", url, attempt, TRIES, error)
+        else:
+            if 200 <= status < 300:
+                return True
+            LOGGER.warning("callback %s, try %d of %d: answered %d", url, attempt, TRIES, status)
+        if attempt < TRIES:
+            pause(PAUSE_SECONDS * attempt)
+    return False
+
+
+def post_once(url: str, body: bytes, *, allow_private: bool) -> int:
+    """POST to the address that the host's name has now; gives the status of the answer.
+
+    Raises:
+        Forbidden: the address is private.
+        OSError: the name has no address.
+        httpx.HTTPError: no answer.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    address = resolve(host, parts.port or (443 if parts.scheme == "https" else 80))
+    if not (allow_private or address.is_global):
+        raise Forbidden(f"{host} is the private address {address}; --allow-private-callbacks allows it")
+    authority = f"[{address}]" if address.version == 6 else str(address)
+    target = urlunsplit(parts._replace(netloc=authority + (f":{parts.port}" if parts.port else "")))
+    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
+        answer = client.post(
+            target,
+            content=body,
+            headers={"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"},
+            extensions={"sni_hostname": host},
+        )
+    return answer.status_code
+
+
+def resolve(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    address = ipaddress.ip_address(str(found[0][4][0]).partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

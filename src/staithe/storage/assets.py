@@ -1,0 +1,98 @@
+"""Contact lists and email groups: their rows, and whether a definition names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+
+from staithe.domain.assets import Asset
+from staithe.domain.list_query import ListQuery, PropertyType
+from staithe.storage import counters
+from staithe.storage.listing import read_page
+from staithe.storage.tables import CONTACT_LIST, DEFINITION_ASSET, EMAIL_GROUP
+
+
+TABLES: Final[Mapping[str, Table]] = {"contactlist": CONTACT_LIST, "emailgroup": EMAIL_GROUP}
+SEARCHABLE: Final[Mapping[str, PropertyType]] = {
+    "name": PropertyType.TEXT,
+    "id": PropertyType.NUMBER,
+    "createdAt": PropertyType.TIME,
+    "createdBy": PropertyType.TEXT,
+    "updatedAt": PropertyType.TIME,
+    "updatedBy": PropertyType.TEXT,
+}
+COLUMN_NAMES: Final = {
+    "name": "name",
+    "id": "id",
+    "createdAt": "created_at",
+    "createdBy": "created_by",
+    "updatedAt": "updated_at",
+    "updatedBy": "updated_by",
+}
+
+
+def to_asset(row: Row[Any]) -> Asset:
+    return Asset(**row._mapping)
+
+
+def find_asset(connection: Connection, kind: str, asset_id: int) -> Asset | None:
+    """One list or group (`kind` as in a destination: `contactlist`, `emailgroup`)."""
+    table = TABLES[kind]
+    row = connection.execute(select(table).where(table.c.id == asset_id)).one_or_none()
+    return None if row is None else to_asset(row)
+
+
+def asset_exists(connection: Connection, kind: str, asset_id: int) -> bool:
+    """Whether there is such a list or group."""
+    table = TABLES[kind]
+    return connection.execute(select(table.c.id).where(table.c.id == asset_id)).first() is not None
+
+
+def was_given(connection: Connection, kind: str, asset_id: int) -> bool:
+    """Whether this id was ever given to a list or group."""
+    return 0 < asset_id <= counters.last_id(connection, kind)
+
+
+def add_asset(connection: Connection, kind: str, columns: Mapping[str, object], at: int, by: str) -> int:
+    """Insert a list or group and give its id."""
+    asset_id = counters.take_ids(connection, kind)
+    audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
+    connection.execute(insert(TABLES[kind]).values(id=asset_id, **columns, **audit))
+    return asset_id
+
+
+def change_asset(
+    connection: Connection, kind: str, asset_id: int, columns: Mapping[str, object], at: int, by: str
+) -> None:
+    """Change a list or group."""
+    table = TABLES[kind]
+    connection.execute(update(table).where(table.c.id == asset_id).values(**columns, updated_at=at, updated_by=by))
+
+
+def remove_asset(connection: Connection, kind: str, asset_id: int) -> None:
+    """Delete the row of a list or group."""
+    table = TABLES[kind]
+    connection.execute(delete(table).where(table.c.id == asset_id))
+
+
+def definitions_naming(connection: Connection, kind: str, asset_id: int) -> list[int]:
+    """The ids of the sync action definitions that name a list or group."""
+    named = DEFINITION_ASSET.c
+    query = select(named.definition_id).where(named.asset_kind == kind, named.asset_id == asset_id)
+    return list(connection.execute(query.order_by(named.definition_id)).scalars())
+
+
+def read_assets(connection: Connection, kind: str, query: ListQuery) -> tuple[list[Asset], int | None, bool]:
+    """One page of lists or groups."""
+    table = TABLES[kind]
+    columns = {name: table.c[column] for name, column in COLUMN_NAMES.items()}
+    rows, total, more = read_page(connection, table, columns, query)
+    return [to_asset(row) for row in rows], total, more
+
+
+def lists_by_id(connection: Connection, ids: list[int]) -> list[Asset]:
+    """The contact lists with these ids, in the order of their ids."""
+    query = select(CONTACT_LIST).where(CONTACT_LIST.c.id.in_(ids)).order_by(CONTACT_LIST.c.id)
+    return [to_asset(row) for row in connection.execute(query)]

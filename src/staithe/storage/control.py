@@ -1,0 +1,87 @@
+"""The control store: companies, users, and hints that a company has pending syncs."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from staithe.domain.companies import Company, Role, User
+from staithe.storage import dialect
+from staithe.storage.tables import COMPANY, PENDING, USER
+
+
+def add_company(connection: Connection, name: str, at: int) -> Company:
+    """Insert a company."""
+    statement = insert(COMPANY).values(name=name, name_key=name.lower(), created_at=at).returning(COMPANY.c.id)
+    return Company(connection.execute(statement).scalar_one(), name)
+
+
+def find_company(connection: Connection, name: str) -> Company | None:
+    """A company by name, in any case."""
+    row = connection.execute(select(COMPANY).where(COMPANY.c.name_key == name.lower())).one_or_none()
+    return None if row is None else Company(row.id, row.name)
+
+
+def all_companies(connection: Connection) -> list[Company]:
+    """Every company, by id."""
+    return [Company(row.id, row.name) for row in connection.execute(select(COMPANY).order_by(COMPANY.c.id))]
+
+
+def add_user(connection: Connection, company: Company, name: str, password_hash: str, role: Role, at: int) -> User:
+    """Insert a user."""
+    statement = insert(USER).values(
+        company_id=company.id,
+        name=name,
+        name_key=name.lower(),
+        password_hash=password_hash,
+        role=role.value,
+        created_at=at,
+    )
+    return User(connection.execute(statement.returning(USER.c.id)).scalar_one(), company, name, role)
+
+
+def change_user(connection: Connection, user: User, password_hash: str, role: Role) -> None:
+    """Give a user another password and role."""
+    connection.execute(update(USER).where(USER.c.id == user.id).values(password_hash=password_hash, role=role.value))
+
+
+def find_user(connection: Connection, company_name: str, user_name: str) -> tuple[User, str] | None:
+    """A user by the two halves of a login, in any case, with the hash of the password."""
+    row = connection.execute(
+        select(USER, COMPANY.c.name.label("company_name"))
+        .join(COMPANY, COMPANY.c.id == USER.c.company_id)
+        .where(COMPANY.c.name_key == company_name.lower(), USER.c.name_key == user_name.lower())
+    ).one_or_none()
+    if row is None:
+        return None
+    return User(row.id, Company(row.company_id, row.company_name), row.name, Role(row.role)), row.password_hash
+
+
+def users_of(connection: Connection, company: Company) -> list[User]:
+    """Every user of a company, by id."""
+    rows = connection.execute(select(USER).where(USER.c.company_id == company.id).order_by(USER.c.id))
+    return [User(row.id, company, row.name, Role(row.role)) for row in rows]
+
+
+def hint_pending(connection: Connection, company_id: int) -> None:
+    """Say that a company has a pending sync. A hint that is lost costs seconds: workers also scan."""
+    statement = dialect.insert(connection, PENDING).values(company_id=company_id, hints=1)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[PENDING.c.company_id], set_={"hints": PENDING.c.hints + 1}
+        )
+    )
+
+
+def hinted_companies(connection: Connection) -> dict[int, int]:
+    """The companies with hints, each with how many hints it has had: what `forget_hint` wants to know."""
+    return {row.company_id: row.hints for row in connection.execute(select(PENDING))}
+
+
+def forget_hint(connection: Connection, company_id: int, hints: int) -> None:
+    """Take a hint away, unless another has come since."""
+    connection.execute(delete(PENDING).where(PENDING.c.company_id == company_id, PENDING.c.hints == hints))
+
+
+def is_empty(connection: Connection) -> bool:
+    """Whether there is no company yet."""
+    return connection.execute(select(func.count()).select_from(COMPANY)).scalar_one() == 0

@@ -1,0 +1,151 @@
+"""Sets of ids and their changes: one row a chunk of 65,536 ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import insert as plain_insert
+
+from staithe.domain.id_set import IdSet, SetChange
+from staithe.storage import counters
+from staithe.storage.dialect import insert
+from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, SET_CHANGE
+
+MOST_CHUNKS_NAMED = 1000
+"""Above this many chunks all of a set's rows are read: naming them would cost more."""
+
+
+def set_number(connection: Connection, name: str) -> int | None:
+    """The id of a set, or None if nothing was ever put into it."""
+    return connection.execute(select(ID_SET.c.id).where(ID_SET.c.name == name)).scalar()
+
+
+def make_set_number(connection: Connection, name: str) -> int:
+    """The id of a set, which is registered if it is new."""
+    number = set_number(connection, name)
+    if number is None:
+        number = counters.take_ids(connection, "idSet")
+        connection.execute(plain_insert(ID_SET).values(id=number, name=name))
+    return number
+
+
+def load_set(connection: Connection, name: str, chunks: list[int] | None = None) -> IdSet:
+    """A set, whole or only in the chunks that are named; empty if it does not exist."""
+    number = set_number(connection, name)
+    if number is None:
+        return IdSet()
+    query = select(ID_SET_CHUNK.c.bits).where(ID_SET_CHUNK.c.set_id == number)
+    if chunks is not None and len(chunks) <= MOST_CHUNKS_NAMED:
+        query = query.where(ID_SET_CHUNK.c.chunk.in_(chunks))
+    return IdSet.from_chunks(connection.execute(query).scalars())
+
+
+def contains(connection: Connection, name: str, contact_id: int) -> bool:
+    """Whether one id is in a set: reads one chunk."""
+    return contact_id in load_set(connection, name, IdSet.of([contact_id]).chunk_numbers())
+
+
+def set_size(connection: Connection, name: str) -> int:
+    """How many ids a set has."""
+    return sizes_of(connection, [name])[name]
+
+
+def sizes_of(connection: Connection, names: Iterable[str]) -> dict[str, int]:
+    """How many ids each set has."""
+    wanted = list(names)
+    rows = connection.execute(
+        select(ID_SET.c.name, func.sum(ID_SET_CHUNK.c.size))
+        .join(ID_SET_CHUNK, ID_SET_CHUNK.c.set_id == ID_SET.c.id)
+        .where(ID_SET.c.name.in_(wanted))
+        .group_by(ID_SET.c.name)
+    )
+    found = {name: int(size) for name, size in rows}
+    return {name: found.get(name, 0) for name in wanted}
+
+
+def names_with_prefix(connection: Connection, prefix: str) -> list[str]:
+    """The names of all sets that start so."""
+    return list(connection.execute(select(ID_SET.c.name).where(ID_SET.c.name.startswith(prefix))).scalars())
+
+
+def record_change(connection: Connection, action: str, at: int, by: str, sync_id: int | None = None) -> int:
+    """Register a change, and give its id: what did it, when, and who asked."""
+    number = counters.take_ids(connection, "change")
+    connection.execute(
+        plain_insert(CHANGE).values(id=number, sync_id=sync_id, action=action, changed_at=at, changed_by=by)
+    )
+    return number
+
+
+def save_changes(
+    connection: Connection, change_id: int, sets: Mapping[str, IdSet], changes: Mapping[str, SetChange]
+) -> None:
+    """Write the chunks that changed, and what changed in them.
+
+    Args:
+        connection: a write transaction.
+        change_id: from `record_change`.
+        sets: each changed set as it is now, at least in the chunks that changed.
+        changes: the net change of each set.
+    """
+    for name in sorted(changes):
+        number = make_set_number(connection, name)
+        added = dict(changes[name].added.to_chunks())
+        removed = dict(changes[name].removed.to_chunks())
+        touched = sorted(added.keys() | removed.keys())
+        present = dict(sets[name].to_chunks())
+        connection.execute(
+            plain_insert(SET_CHANGE),
+            [
+                {
+                    "set_id": number,
+                    "chunk": chunk,
+                    "change_id": change_id,
+                    "added": added[chunk].to_bytes() if chunk in added else None,
+                    "removed": removed[chunk].to_bytes() if chunk in removed else None,
+                }
+                for chunk in touched
+            ],
+        )
+        save_chunks(connection, number, {chunk: present.get(chunk, IdSet()) for chunk in touched})
+
+
+def save_chunks(connection: Connection, set_id: int, chunks: Mapping[int, IdSet]) -> None:
+    full = [
+        {"set_id": set_id, "chunk": chunk, "size": len(ids), "bits": ids.to_bytes()}
+        for chunk, ids in chunks.items()
+        if ids
+    ]
+    empty = [chunk for chunk, ids in chunks.items() if not ids]
+    if full:
+        statement = insert(connection, ID_SET_CHUNK)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[ID_SET_CHUNK.c.set_id, ID_SET_CHUNK.c.chunk],
+                set_={"size": statement.excluded.size, "bits": statement.excluded.bits},
+            ),
+            full,
+        )
+    if empty:
+        connection.execute(
+            delete(ID_SET_CHUNK).where(ID_SET_CHUNK.c.set_id == set_id, ID_SET_CHUNK.c.chunk.in_(empty))
+        )
+
+
+def change_sets(connection: Connection, change_id: int, changes: Mapping[str, SetChange]) -> dict[str, SetChange]:
+    """Make changes as far as they are news: the ids that were not in yet go in, those that were come out.
+
+    Returns:
+        What was changed in truth, by set.
+    """
+    real: dict[str, SetChange] = {}
+    after: dict[str, IdSet] = {}
+    for name, wanted in changes.items():
+        present = load_set(connection, name, (wanted.added | wanted.removed).chunk_numbers())
+        news = SetChange(wanted.added - present, (wanted.removed & present) - wanted.added)
+        if news:
+            real[name] = news
+            after[name] = (present | news.added) - news.removed
+    save_changes(connection, change_id, after, real)
+    return real

@@ -1,0 +1,95 @@
+"""SQLite: how a store is opened, what makes a commit durable, and the statements that only it has."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Engine, create_engine, event, text
+
+BUSY_TIMEOUT_SECONDS: Final = 20
+CACHE_KIB: Final = 16 * 1024
+MAPPED_BYTES: Final = 16 * 1024**3
+
+
+def open_engine(path: Path, *, durable: bool = True) -> Engine:
+    """Open a SQLite file in WAL mode. With `durable` a commit returns once it is on disk (`synchronous=FULL`)."""
+    engine = create_engine(
+        f"sqlite:///{path}",
+        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        pool_size=4,
+        max_overflow=64,
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        # The driver's own transaction handling would begin too late and as a reader: SQLAlchemy's events below do it.
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            f"synchronous={'FULL' if durable else 'NORMAL'}",
+            f"cache_size=-{CACHE_KIB}",
+            f"mmap_size={MAPPED_BYTES}",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        # A writer says so at once: one that begins as a reader can fail half-way with SQLITE_BUSY.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def is_busy(error: BaseException | None) -> bool:
+    """Whether a driver error means that another writer held the file for too long."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    )
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether a driver error means that the disk is full."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+
+
+class CommitWatch:
+    """Tells cheaply whether anyone has committed to a store since: asked 200 times a second, it costs next to nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = sqlite3.connect(path, isolation_level=None)
+
+    def version(self) -> int:
+        """A number that changes with every commit of another connection."""
+        return int(self.connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+
+MATCH_EMAILS: Final = text(
+    "SELECT sent.key, contact.id FROM json_each(:emails) AS sent "
+    "CROSS JOIN contact ON contact.email_key = sent.value"
+)
+
+
+def match_emails(connection: Connection, emails: list[str]) -> list[tuple[int, int]]:
+    """(position in `emails`, contact id) for each normal email address that a contact has.
+
+    Sorted addresses are found about twice as fast as unsorted ones: the index is walked once.
+    """
+    rows: Any = connection.execute(MATCH_EMAILS, {"emails": msgspec.json.encode(emails).decode()})
+    return [(position, contact_id) for position, contact_id in rows]
+
+
+SEED_CONTACTS: Final = text(
+    "WITH RECURSIVE new(id) AS (SELECT :first UNION ALL SELECT id + 1 FROM new WHERE id < :last) "
+    "INSERT INTO contact (id, email_key, c_emailaddress, created_at, created_by, updated_at, updated_by) "
+    "SELECT id, 'contact-' || id || '@example.com', 'contact-' || id || '@example.com', :now, :by, :now, :by FROM new"
+)

@@ -1,0 +1,275 @@
+"""Syncs and their logs; the pending rows are the whole queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, exists, func, insert, or_, select, update
+
+from staithe.domain.codes import Severity
+from staithe.domain.list_query import ListQuery, PropertyType
+from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncStatus
+from staithe.storage import counters
+from staithe.storage.listing import read_page
+from staithe.storage.tables import SYNC, SYNC_LOG
+
+SEARCHABLE: Final[Mapping[str, PropertyType]] = {
+    "status": PropertyType.TEXT,
+    "syncedInstanceUri": PropertyType.TEXT,
+    "createdAt": PropertyType.TIME,
+    "createdBy": PropertyType.TEXT,
+    "syncStartedAt": PropertyType.TIME,
+    "syncEndedAt": PropertyType.TIME,
+}
+COLUMNS: Final = {
+    "status": SYNC.c.status,
+    "syncedInstanceUri": SYNC.c.definition_uri,
+    "createdAt": SYNC.c.created_at,
+    "createdBy": SYNC.c.created_by,
+    "syncStartedAt": SYNC.c.started_at,
+    "syncEndedAt": SYNC.c.ended_at,
+}
+
+LOG_SEARCHABLE: Final[Mapping[str, PropertyType]] = {
+    "statusCode": PropertyType.TEXT,
+    "severity": PropertyType.TEXT,
+    "message": PropertyType.TEXT,
+    "count": PropertyType.NUMBER,
+    "createdAt": PropertyType.TIME,
+}
+LOG_COLUMNS: Final = {
+    "statusCode": SYNC_LOG.c.code,
+    "severity": SYNC_LOG.c.severity,
+    "message": SYNC_LOG.c.message,
+    "count": SYNC_LOG.c["count"],
+    "createdAt": SYNC_LOG.c.created_at,
+}
+
+
+def to_sync(row: Row[Any]) -> Sync:
+    return Sync(
+        id=row.id,
+        definition_uri=row.definition_uri,
+        definition_kind=row.definition_kind,
+        definition_id=row.definition_id,
+        status=SyncStatus(row.status),
+        created_at=row.created_at,
+        created_by=row.created_by,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        callback_url=row.callback_url,
+        attempts=row.attempts,
+        reject_file=row.reject_file,
+        reject_count=row.reject_count,
+    )
+
+
+def add_sync(
+    connection: Connection, kind: str, definition_id: int, uri: str, at: int, by: str, callback_url: str | None = None
+) -> Sync:
+    """Insert a pending sync."""
+    sync = Sync(
+        id=counters.take_ids(connection, "sync"),
+        definition_uri=uri,
+        definition_kind=kind,
+        definition_id=definition_id,
+        status=SyncStatus.PENDING,
+        created_at=at,
+        created_by=by,
+        callback_url=callback_url,
+    )
+    connection.execute(
+        insert(SYNC).values(
+            id=sync.id,
+            definition_uri=uri,
+            definition_kind=kind,
+            definition_id=definition_id,
+            status=sync.status.value,
+            created_at=at,
+            created_by=by,
+            callback_url=callback_url,
+            attempts=0,
+            reject_count=0,
+        )
+    )
+    return sync
+
+
+def find_sync(connection: Connection, sync_id: int) -> Sync | None:
+    """One sync by id."""
+    row = connection.execute(select(SYNC).where(SYNC.c.id == sync_id)).one_or_none()
+    return None if row is None else to_sync(row)
+
+
+def was_given(connection: Connection, sync_id: int) -> bool:
+    """Whether this id was ever given to a sync."""
+    return 0 < sync_id <= counters.last_id(connection, "sync")
+
+
+def read_syncs(connection: Connection, query: ListQuery) -> tuple[list[Sync], int | None, bool]:
+    """One page of syncs."""
+    rows, total, more = read_page(connection, SYNC, COLUMNS, query)
+    return [to_sync(row) for row in rows], total, more
+
+
+def has_unfinished(connection: Connection, kind: str, definition_id: int) -> bool:
+    """Whether a sync of the definition is pending or active."""
+    query = select(SYNC.c.id).where(
+        SYNC.c.definition_kind == kind, SYNC.c.definition_id == definition_id, SYNC.c.status.in_(UNFINISHED)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def next_sync(connection: Connection, now: int) -> int | None:
+    """The oldest sync that may run: pending, or its worker's lease is over; and first of its definition."""
+    earlier: Table = SYNC.alias("earlier")  # pyright: ignore[reportAssignmentType]
+    free = or_(
+        SYNC.c.status == SyncStatus.PENDING.value,
+        and_(SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until < now),
+    )
+    blocked = exists().where(
+        earlier.c.definition_kind == SYNC.c.definition_kind,
+        earlier.c.definition_id == SYNC.c.definition_id,
+        earlier.c.status.in_(UNFINISHED),
+        earlier.c.id < SYNC.c.id,
+    )
+    return connection.execute(select(SYNC.c.id).where(free, ~blocked).order_by(SYNC.c.id).limit(1)).scalar()
+
+
+def claim(connection: Connection, owner: str, now: int, lease_until: int) -> Sync | None:
+    """Take the next sync, if there is one: it becomes active and `owner` holds its lease."""
+    sync_id = next_sync(connection, now)
+    if sync_id is None:
+        return None
+    connection.execute(
+        update(SYNC)
+        .where(SYNC.c.id == sync_id)
+        .values(
+            status=SyncStatus.ACTIVE.value,
+            started_at=func.coalesce(SYNC.c.started_at, now),
+            lease_owner=owner,
+            lease_until=lease_until,
+            attempts=SYNC.c.attempts + 1,
+        )
+    )
+    return find_sync(connection, sync_id)
+
+
+def renew_leases(connection: Connection, owner: str, lease_until: int) -> None:
+    """Prolong every lease that `owner` holds."""
+    connection.execute(
+        update(SYNC)
+        .where(SYNC.c.lease_owner == owner, SYNC.c.status == SyncStatus.ACTIVE.value)
+        .values(lease_until=lease_until)
+    )
+
+
+def release_leases(connection: Connection, owner: str | None = None) -> int:
+    """End the leases of an owner that is gone (of all, if none is named), so that its syncs are taken up again."""
+    held = [SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until > 0]
+    if owner is not None:
+        held.append(SYNC.c.lease_owner == owner)
+    return connection.execute(update(SYNC).where(*held).values(lease_until=0)).rowcount
+
+
+def finish(
+    connection: Connection,
+    sync_id: int,
+    owner: str,
+    status: SyncStatus,
+    at: int,
+    rejects: tuple[str | None, int] = (None, 0),
+) -> bool:
+    """End a sync. False, and nothing is changed, if `owner` no longer holds it: then another worker does.
+
+    Args:
+        connection: a write transaction.
+        sync_id: which sync.
+        owner: who must hold its lease.
+        status: a final state.
+        at: when it ended.
+        rejects: the file of its rejects, and how many they are.
+    """
+    ended = connection.execute(
+        update(SYNC)
+        .where(SYNC.c.id == sync_id, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == owner)
+        .values(
+            status=status.value,
+            ended_at=at,
+            lease_owner=None,
+            lease_until=None,
+            reject_file=rejects[0],
+            reject_count=rejects[1],
+        )
+    )
+    return ended.rowcount == 1
+
+
+def add_log(connection: Connection, sync_id: int, entries: Iterable[LogEntry]) -> None:
+    """Write the lines of a sync log."""
+    rows = [
+        {
+            "sync_id": sync_id,
+            "line": line,
+            "code": e.code,
+            "severity": e.severity.value,
+            "message": e.message,
+            "count": e.count,
+            "created_at": e.created_at,
+        }
+        for line, e in enumerate(entries, start=1)
+    ]
+    connection.execute(insert(SYNC_LOG), rows)
+
+
+def read_log(
+    connection: Connection, sync_id: int, query: ListQuery
+) -> tuple[list[LogEntry], int | None, bool]:
+    """One page of a sync log, in the order it was written unless another is asked for."""
+    of_sync = [SYNC_LOG.c.sync_id == sync_id]
+    rows, total, more = read_page(connection, SYNC_LOG, LOG_COLUMNS, query, of_sync, "line")
+    entries = [
+        LogEntry(row.code, Severity(row.severity), row.message, row._mapping["count"], row.created_at) for row in rows
+    ]
+    return entries, total, more
+
+
+def remove_expired(connection: Connection, moment: int) -> tuple[int, list[str]]:
+    """Delete the finished syncs created before a moment, with their logs: (how many, the files of their rejects)."""
+    return remove_syncs(connection, and_(SYNC.c.created_at < moment, SYNC.c.status.not_in(UNFINISHED)))
+
+
+def remove_sync(connection: Connection, sync_id: int) -> list[str]:
+    """Delete one sync with its log; gives the file of its rejects, if there is one."""
+    return remove_syncs(connection, SYNC.c.id == sync_id)[1]
+
+
+def remove_syncs(connection: Connection, which: ColumnElement[bool]) -> tuple[int, list[str]]:
+    connection.execute(delete(SYNC_LOG).where(SYNC_LOG.c.sync_id.in_(select(SYNC.c.id).where(which))))
+    files = list(connection.execute(delete(SYNC).where(which).returning(SYNC.c.reject_file)).scalars())
+    return len(files), [file for file in files if file is not None]
+
+
+def reject_files(connection: Connection) -> set[str]:
+    """Every file of rejects that a sync names."""
+    return set(connection.execute(select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))).scalars())
+
+
+def callbacks_due(connection: Connection, moment: int) -> list[Sync]:
+    """The syncs that ended before a moment and whose callback has not been dealt with."""
+    query = select(SYNC).where(
+        SYNC.c.callback_url.is_not(None), SYNC.c.called_back_at.is_(None), SYNC.c.ended_at < moment
+    )
+    return [to_sync(row) for row in connection.execute(query.order_by(SYNC.c.id))]
+
+
+def mark_called_back(connection: Connection, sync_id: int, at: int) -> None:
+    """Remember that a callback was delivered or given up."""
+    connection.execute(update(SYNC).where(SYNC.c.id == sync_id).values(called_back_at=at))
+
+
+def counts_by_status(connection: Connection) -> dict[str, int]:
+    """How many syncs are in each state."""
+    rows = connection.execute(select(SYNC.c.status, func.count()).group_by(SYNC.c.status))
+    return {status: count for status, count in rows}

@@ -1,0 +1,235 @@
+"""The tables of a company's store. One company is one SQLite file, so a commit can cover all of them.
+
+Ids come from `counter`, not from the database's own sequences: they start at 1 in every company, in every dialect,
+and a number that was given once is never given again, so that what was deleted can be told from what never was.
+Times are microseconds since 1970 in UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from staithe.domain.fields import STORED_FIELDS, DataType
+
+METADATA: Final = MetaData()
+
+
+def id_column() -> Column[int]:
+    return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
+
+
+def audit_columns() -> list[Column[int] | Column[str]]:
+    return [
+        Column("created_at", BigInteger, nullable=False),
+        Column("created_by", Text, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+        Column("updated_by", Text, nullable=False),
+    ]
+
+
+COUNTER: Final = Table(
+    "counter",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+CONTACT: Final = Table(
+    "contact",
+    METADATA,
+    id_column(),
+    Column("email_key", Text),
+    *(Column(f.column, BigInteger if f.data_type is DataType.DATE else Text) for f in STORED_FIELDS),
+    *audit_columns(),
+    Index("contact_by_email", "email_key", unique=True),
+)
+
+CONTACT_LIST: Final = Table(
+    "contact_list",
+    METADATA,
+    id_column(),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("data_lookup_id", Text, nullable=False),
+    *audit_columns(),
+)
+
+EMAIL_GROUP: Final = Table(
+    "email_group",
+    METADATA,
+    id_column(),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("data_lookup_id", Text, nullable=False),
+    Column("properties", Text, nullable=False),
+    *audit_columns(),
+)
+
+ID_SET: Final = Table(
+    "id_set",
+    METADATA,
+    id_column(),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+ID_SET_CHUNK: Final = Table(
+    "id_set_chunk",
+    METADATA,
+    Column("set_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("size", Integer, nullable=False),
+    Column("bits", LargeBinary, nullable=False),
+)
+
+CHANGE: Final = Table(
+    "change",
+    METADATA,
+    id_column(),
+    Column("sync_id", BigInteger),
+    Column("action", Text, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("changed_by", Text, nullable=False),
+    Index("change_by_sync", "sync_id"),
+)
+
+SET_CHANGE: Final = Table(
+    "set_change",
+    METADATA,
+    Column("set_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("change_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("added", LargeBinary),
+    Column("removed", LargeBinary),
+)
+
+DEFINITION: Final = Table(
+    "definition",
+    METADATA,
+    Column("kind", Text, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("element", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("last_synced_at", BigInteger),
+    *audit_columns(),
+)
+
+DEFINITION_ASSET: Final = Table(
+    "definition_asset",
+    METADATA,
+    Column("asset_kind", Text, primary_key=True),
+    Column("asset_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, primary_key=True),
+    Column("definition_id", BigInteger, primary_key=True, autoincrement=False),
+    Index("definition_asset_by_definition", "kind", "definition_id"),
+)
+
+UPLOAD: Final = Table(
+    "upload",
+    METADATA,
+    id_column(),
+    Column("definition_kind", Text, nullable=False),
+    Column("definition_id", BigInteger, nullable=False),
+    Column("sync_id", BigInteger),
+    Column("file", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("staged_bytes", BigInteger, nullable=False),
+    Column("unmapped", LargeBinary, nullable=False),
+    Column("has_mapped_field", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Index("upload_by_definition", "definition_kind", "definition_id", "sync_id"),
+    Index("upload_by_sync", "sync_id"),
+)
+
+IDEMPOTENCY: Final = Table(
+    "idempotency",
+    METADATA,
+    Column("definition_kind", Text, primary_key=True),
+    Column("definition_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("body_digest", LargeBinary, nullable=False),
+    Column("sync_id", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+SYNC: Final = Table(
+    "sync",
+    METADATA,
+    id_column(),
+    Column("definition_uri", Text, nullable=False),
+    Column("definition_kind", Text, nullable=False),
+    Column("definition_id", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("started_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("callback_url", Text),
+    Column("called_back_at", BigInteger),
+    Column("lease_owner", Text),
+    Column("lease_until", BigInteger),
+    Column("attempts", Integer, nullable=False),
+    Column("reject_file", Text),
+    Column("reject_count", BigInteger, nullable=False),
+    Index("sync_by_status", "status", "id"),
+    Index("sync_by_definition", "definition_kind", "definition_id", "status"),
+    Index("sync_by_creation", "created_at"),
+)
+
+SYNC_LOG: Final = Table(
+    "sync_log",
+    METADATA,
+    Column("sync_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("code", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+CONTROL_METADATA: Final = MetaData()
+
+COMPANY: Final = Table(
+    "company",
+    CONTROL_METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+USER: Final = Table(
+    "user_account",
+    CONTROL_METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("company_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("company_id", "name_key"),
+)
+
+PENDING: Final = Table(
+    "pending",
+    CONTROL_METADATA,
+    Column("company_id", Integer, primary_key=True, autoincrement=False),
+    Column("hints", BigInteger, nullable=False),
+)

@@ -1,0 +1,174 @@
+"""Uploads: which staged files wait for which sync."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+
+from staithe.domain.definitions import SYNC_ACTIONS
+from staithe.storage import counters
+from staithe.storage.tables import IDEMPOTENCY, UPLOAD
+
+
+class Upload(Struct, frozen=True, kw_only=True):
+    """A staged file: how many records it has, its bytes on disk, and the names in it that no field has."""
+
+    id: int = 0
+    definition_id: int
+    sync_id: int | None = None
+    file: str
+    format: str
+    records: int
+    staged_bytes: int
+    unmapped: tuple[str, ...]
+    has_mapped_field: bool
+    created_at: int
+    created_by: str
+
+
+def to_upload(row: Row[Any]) -> Upload:
+    return Upload(
+        id=row.id,
+        definition_id=row.definition_id,
+        sync_id=row.sync_id,
+        file=row.file,
+        format=row.format,
+        records=row.records,
+        staged_bytes=row.staged_bytes,
+        unmapped=msgspec.json.decode(row.unmapped, type=tuple[str, ...]),
+        has_mapped_field=row.has_mapped_field,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )
+
+
+def of_definition(definition_id: int) -> list[ColumnElement[bool]]:
+    return [UPLOAD.c.definition_kind == SYNC_ACTIONS, UPLOAD.c.definition_id == definition_id]
+
+
+def add_upload(connection: Connection, upload: Upload) -> int:
+    """Insert an upload's row and give its id."""
+    upload_id = counters.take_ids(connection, "upload")
+    connection.execute(
+        insert(UPLOAD).values(
+            id=upload_id,
+            definition_kind=SYNC_ACTIONS,
+            definition_id=upload.definition_id,
+            sync_id=upload.sync_id,
+            file=upload.file,
+            format=upload.format,
+            records=upload.records,
+            staged_bytes=upload.staged_bytes,
+            unmapped=msgspec.json.encode(upload.unmapped),
+            has_mapped_field=upload.has_mapped_field,
+            created_at=upload.created_at,
+            created_by=upload.created_by,
+        )
+    )
+    return upload_id
+
+
+def waiting_uploads(connection: Connection, definition_id: int) -> int:
+    """How many uploads of a definition wait for a sync."""
+    query = select(func.count()).select_from(UPLOAD).where(*of_definition(definition_id), UPLOAD.c.sync_id.is_(None))
+    return connection.execute(query).scalar_one()
+
+
+def assign_to_sync(connection: Connection, definition_id: int, sync_id: int) -> None:
+    """Give a new sync everything that waits: what is uploaded later belongs to the next one."""
+    connection.execute(
+        update(UPLOAD).where(*of_definition(definition_id), UPLOAD.c.sync_id.is_(None)).values(sync_id=sync_id)
+    )
+
+
+def release_from_sync(connection: Connection, sync_id: int) -> None:
+    """After a sync that failed, its uploads wait for the next."""
+    connection.execute(update(UPLOAD).where(UPLOAD.c.sync_id == sync_id).values(sync_id=None))
+
+
+def uploads_of_sync(connection: Connection, sync_id: int) -> list[Upload]:
+    """The uploads of a sync in the order they came, which numbers their records."""
+    query = select(UPLOAD).where(UPLOAD.c.sync_id == sync_id).order_by(UPLOAD.c.id)
+    return [to_upload(row) for row in connection.execute(query)]
+
+
+def remove_uploads(connection: Connection, *where: ColumnElement[bool]) -> list[str]:
+    """Delete rows of uploads, and give the files that nothing names any more."""
+    return list(connection.execute(delete(UPLOAD).where(*where).returning(UPLOAD.c.file)).scalars())
+
+
+def remove_of_sync(connection: Connection, sync_id: int) -> list[str]:
+    """Delete the rows of a sync's uploads; gives their files."""
+    return remove_uploads(connection, UPLOAD.c.sync_id == sync_id)
+
+
+def remove_of_definition(connection: Connection, definition_id: int) -> list[str]:
+    """Delete the rows of all uploads of a definition, those of an unfinished sync too; gives their files."""
+    return remove_uploads(connection, *of_definition(definition_id))
+
+
+def remove_waiting(connection: Connection, definition_id: int) -> list[str]:
+    """Delete the rows of the uploads of a definition that wait for a sync; gives their files."""
+    return remove_uploads(connection, *of_definition(definition_id), UPLOAD.c.sync_id.is_(None))
+
+
+def remove_expired(connection: Connection, moment: int) -> list[str]:
+    """Delete the rows of the uploads that have waited since before a moment; gives their files."""
+    return remove_uploads(connection, UPLOAD.c.sync_id.is_(None), UPLOAD.c.created_at < moment)
+
+
+def staged_bytes(connection: Connection, definition_id: int | None = None) -> int:
+    """Bytes of the staged files of a definition, or of the whole company."""
+    where = [] if definition_id is None else of_definition(definition_id)
+    return int(connection.execute(select(func.coalesce(func.sum(UPLOAD.c.staged_bytes), 0)).where(*where)).scalar_one())
+
+
+def all_files(connection: Connection) -> set[str]:
+    """Every staged file that an upload names."""
+    return set(connection.execute(select(UPLOAD.c.file)).scalars())
+
+
+def count_uploads(connection: Connection) -> int:
+    """How many uploads are staged."""
+    return connection.execute(select(func.count()).select_from(UPLOAD)).scalar_one()
+
+
+class KeptAnswer(Struct, frozen=True):
+    """What an upload with an `Idempotency-Key` was answered: the digest of its body, and the sync it made."""
+
+    body_digest: bytes
+    sync_id: int | None
+
+
+def find_answer(connection: Connection, definition_id: int, key: str) -> KeptAnswer | None:
+    """The answer that was given to an upload with this key."""
+    row = connection.execute(
+        select(IDEMPOTENCY.c.body_digest, IDEMPOTENCY.c.sync_id).where(
+            IDEMPOTENCY.c.definition_kind == SYNC_ACTIONS,
+            IDEMPOTENCY.c.definition_id == definition_id,
+            IDEMPOTENCY.c.key == key,
+        )
+    ).one_or_none()
+    return None if row is None else KeptAnswer(row.body_digest, row.sync_id)
+
+
+def keep_answer(connection: Connection, definition_id: int, key: str, answer: KeptAnswer, at: int) -> None:
+    """Remember the answer to an upload with a key."""
+    connection.execute(
+        insert(IDEMPOTENCY).values(
+            definition_kind=SYNC_ACTIONS,
+            definition_id=definition_id,
+            key=key,
+            body_digest=answer.body_digest,
+            sync_id=answer.sync_id,
+            created_at=at,
+        )
+    )
+
+
+def forget_answers(connection: Connection, moment: int) -> None:
+    """Forget the answers given before a moment."""
+    connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.created_at < moment))

@@ -1,0 +1,165 @@
+"""Bodies of the Bulk API. Keys stand in the order of recorded replies, and those without a value are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from staithe.domain.assets import Asset
+from staithe.domain.codes import REJECT_CODES
+from staithe.domain.definitions import StoredDefinition
+from staithe.domain.errors import ParseFailed
+from staithe.domain.list_query import ListQuery
+from staithe.domain.syncs import LogEntry, Reject, Sync, SyncStatus
+from staithe.domain.times import format_time
+
+Body = dict[str, Any]
+
+DEFINITION_PROPERTIES: Final = ("name", "fields", "identifierFieldName", "syncActions", "isSyncTriggeredOnImport")
+SYNC_ACTION_PROPERTIES: Final = ("action", "destination", "status", "updateAll")
+SYNC_PROPERTIES: Final = ("syncedInstanceUri", "callbackUrl")
+
+
+def decode_object(body: bytes) -> Mapping[str, object]:
+    """A JSON object, as any client sends it.
+
+    Raises:
+        ParseFailed: it is not JSON, or not an object.
+    """
+    try:
+        decoded = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ParseFailed(f"Must be a JSON object: {str(error)[0].lower()}{str(error)[1:]}.") from None
+    if not isinstance(decoded, dict):
+        raise ParseFailed("Must be a JSON object.")
+    return decoded
+
+
+def canonical_names(body: Mapping[str, object], names: Sequence[str]) -> dict[str, object]:
+    """The properties that are known, in canonical spelling: clients send them in any case [observed]."""
+    by_folded = {name.lower(): name for name in names}
+    found = {by_folded[key.lower()]: value for key, value in body.items() if key.lower() in by_folded}
+    return found | {name: body[name] for name in names if name in body}
+
+
+def definition_properties(body: Mapping[str, object]) -> dict[str, object]:
+    """What a definition of sync actions is made of, in canonical spelling."""
+    properties = canonical_names(body, DEFINITION_PROPERTIES)
+    actions = properties.get("syncActions")
+    entries: list[Any] = actions if isinstance(actions, list) else [actions]
+    if actions is not None:
+        properties["syncActions"] = [
+            canonical_names(entry, SYNC_ACTION_PROPERTIES) if isinstance(entry, dict) else entry for entry in entries
+        ]
+    return properties
+
+
+def audit(stored: StoredDefinition | Asset) -> Body:
+    return {
+        "createdBy": stored.created_by,
+        "createdAt": format_time(stored.created_at),
+        "updatedBy": stored.updated_by,
+        "updatedAt": format_time(stored.updated_at),
+    }
+
+
+def definition_body(stored: StoredDefinition, staged_bytes: int = 0) -> Body:
+    """A definition of sync actions; `kbUsed` only when data is staged."""
+    definition = stored.definition
+    return {
+        "name": definition.name,
+        "fields": dict(definition.fields),
+        "identifierFieldName": definition.identifier_field_name,
+        "syncActions": [msgspec.to_builtins(action) for action in definition.sync_actions],
+        "isSyncTriggeredOnImport": definition.is_sync_triggered_on_import,
+        **({"kbUsed": kilobytes(staged_bytes)} if staged_bytes else {}),
+        "uri": stored.uri,
+        **audit(stored),
+    }
+
+
+def sync_body(sync: Sync) -> Body:
+    """A sync."""
+    return {
+        "syncedInstanceUri": sync.definition_uri,
+        **({"callbackUrl": sync.callback_url} if sync.callback_url else {}),
+        **({"syncStartedAt": format_time(sync.started_at)} if sync.started_at is not None else {}),
+        **({"syncEndedAt": format_time(sync.ended_at)} if sync.ended_at is not None else {}),
+        "status": sync.status.value,
+        "createdAt": format_time(sync.created_at),
+        "createdBy": sync.created_by,
+        "uri": f"/syncs/{sync.id}",
+    }
+
+
+def created_sync_body(sync: Sync) -> Body:
+    """A sync as its creation answers: pending, however far it has come meanwhile [clients rely on it]."""
+    return sync_body(msgspec.structs.replace(sync, status=SyncStatus.PENDING, started_at=None, ended_at=None))
+
+
+def log_body(sync_id: int, entry: LogEntry) -> Body:
+    """A line of a sync log."""
+    return {
+        "syncUri": f"/syncs/{sync_id}",
+        "count": entry.count,
+        "severity": entry.severity.value,
+        "statusCode": entry.code,
+        "message": entry.message,
+        "createdAt": format_time(entry.created_at),
+    }
+
+
+def reject_body(reject: Reject) -> Body:
+    """A rejected record."""
+    return {
+        "fieldValues": dict(reject.field_values),
+        "message": REJECT_CODES[reject.code].text_of_reject,
+        "statusCode": reject.code,
+        "recordIndex": reject.record_index,
+        "invalidFields": list(reject.invalid_fields),
+    }
+
+
+def contact_list_body(contact_list: Asset, size: int) -> Body:
+    """A contact list in the catalogue."""
+    return {
+        "name": contact_list.name,
+        "count": size,
+        "statement": "{{ContactList[%d]}}" % contact_list.id,
+        "uri": f"/contacts/lists/{contact_list.id}",
+        **audit(contact_list),
+    }
+
+
+def email_group_body(group: Asset) -> Body:
+    """An email group in the catalogue."""
+    return {
+        "name": group.name,
+        "statement": "{{EmailGroup[%d]}}" % group.id,
+        "uri": f"/emailGroups/{group.id}",
+        **audit(group),
+    }
+
+
+def storage_body(allowed_kb: int, used_bytes: int) -> Body:
+    """The company's staging quota."""
+    return {"kbAllowed": allowed_kb, "kbUsed": kilobytes(used_bytes)}
+
+
+def kilobytes(size: int) -> int:
+    """Bytes as kB, rounded up: something staged never shows as nothing."""
+    return -(-size // 1024)
+
+
+def page_body(items: list[Body], query: ListQuery, total: int | None, has_more: bool) -> Body:
+    """The envelope of a list; without `totalResults` if that was not wanted."""
+    return {
+        "items": items,
+        **({"totalResults": total} if total is not None else {}),
+        "limit": query.limit,
+        "offset": query.offset,
+        "count": len(items),
+        "hasMore": has_more,
+    }

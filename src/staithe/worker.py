@@ -1,0 +1,195 @@
+"""The sync worker: claims pending syncs, runs them side by side, keeps their leases alive, stops cleanly.
+
+It is a loop around `PRAGMA data_version` of the control store, which changes when another process commits there,
+so a hint is seen within milliseconds. Every few seconds it scans all companies: a hint that was lost costs no more.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Final
+
+import msgspec
+
+from staithe.app import App, build
+from staithe.config import from_environment
+from staithe.domain.companies import Company
+from staithe.domain.limits import SECOND
+from staithe.domain.syncs import Sync
+from staithe.orphan import stop_with_parent
+from staithe.services import callbacks, retention
+from staithe.services.run_sync import run_sync
+from staithe.services.stores import CompanyStore
+from staithe.storage import control, sqlite, syncs
+from staithe.wire.bulk import sync_body
+
+LOGGER: Final = logging.getLogger(__name__)
+SYNCS_AT_ONCE: Final = 4
+CALLBACKS_AT_ONCE: Final = 8
+POLL_SECONDS: Final = 0.005
+SCAN_SECONDS: Final = 2.0
+RETENTION_SECONDS: Final = 10.0
+CALLBACK_ABANDONED: Final = 90 * SECOND
+"""After this a callback that was not dealt with is made by whoever sees it: its worker is gone."""
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, app: App, owner: str) -> None:
+        self.app = app
+        self.owner = owner
+        self.stopping = threading.Event()
+        self.room = threading.Semaphore(SYNCS_AT_ONCE)
+        self.runner = ThreadPoolExecutor(SYNCS_AT_ONCE, "sync")
+        self.caller = ThreadPoolExecutor(CALLBACKS_AT_ONCE, "callback")
+        self.ended = threading.Event()
+        self.finished = threading.Event()
+        self.running: Counter[int] = Counter()
+
+    def run(self) -> None:
+        """Work until `stopping` is set; then end what runs, and claim nothing more."""
+        heartbeat = threading.Thread(target=self.beat, name="heartbeat", daemon=True)
+        heartbeat.start()
+        scanned_at = retained_at = float("-inf")
+        seen_version = -1
+        with closing(sqlite.CommitWatch(self.app.stores.data / "control.db")) as watch:
+            while not self.stopping.is_set():
+                version = watch.version()
+                if version != seen_version or self.ended.is_set():
+                    seen_version = version
+                    self.ended.clear()
+                    self.follow_hints()
+                now = time.monotonic()
+                if now - scanned_at > SCAN_SECONDS:
+                    scanned_at = now
+                    self.scan()
+                if now - retained_at > RETENTION_SECONDS:
+                    retained_at = now
+                    self.retain()
+                self.stopping.wait(POLL_SECONDS)
+        self.runner.shutdown(wait=True)
+        self.caller.shutdown(wait=True)
+        self.finished.set()
+
+    def companies(self) -> list[Company]:
+        """Every company."""
+        with self.app.stores.control.read() as connection:
+            return control.all_companies(connection)
+
+    def follow_hints(self) -> None:
+        """Run what the hinted companies have pending; a hint goes when a company has no more to claim."""
+        with self.app.stores.hints.read() as connection:
+            hinted = control.hinted_companies(connection)
+        for company in self.companies() if hinted else []:
+            if company.id in hinted and self.run_pending(company):
+                with self.app.stores.hints.write() as connection:
+                    control.forget_hint(connection, company.id, hinted[company.id])
+
+    def scan(self) -> None:
+        """Look into every company: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
+        for company in self.companies():
+            self.run_pending(company)
+            store = self.app.stores.open(company)
+            with store.database.read() as connection:
+                due = syncs.callbacks_due(connection, self.app.clock() - CALLBACK_ABANDONED)
+            for sync in due:
+                self.call_back(store, sync)
+
+    def run_pending(self, company: Company) -> bool:
+        """Start what a company has pending as far as there is room; true if nothing is left to claim."""
+        store = self.app.stores.open(company)
+        while self.room.acquire(blocking=False):
+            sync = self.claim(store)
+            if sync is None:
+                self.room.release()
+                return True
+            self.runner.submit(self.run_one, store, sync)
+        return False
+
+    def claim(self, store: CompanyStore) -> Sync | None:
+        now = self.app.clock()
+        with store.database.read() as connection:
+            if syncs.next_sync(connection, now) is None:
+                return None
+        with store.database.write() as connection:
+            return syncs.claim(connection, self.owner, now, self.lease_end(now))
+
+    def lease_end(self, now: int) -> int:
+        return now + int(self.app.settings.lease_seconds * SECOND)
+
+    def run_one(self, store: CompanyStore, sync: Sync) -> None:
+        self.running[store.company.id] += 1
+        try:
+            run_sync(store, sync, self.owner, self.app.clock)
+            if sync.callback_url:
+                with store.database.read() as connection:
+                    finished = syncs.find_sync(connection, sync.id)
+                if finished is not None and finished.ended_at is not None:
+                    self.call_back(store, finished)
+        except Exception:
+            LOGGER.exception("sync %s of company %s", sync.id, store.company.name)
+        finally:
+            self.running[store.company.id] -= 1
+            self.room.release()
+            # The next sync of the same definition, or of a company that found no room, can start now.
+            self.app.stores.hint_pending(store.company)
+            self.ended.set()
+
+    def call_back(self, store: CompanyStore, sync: Sync) -> None:
+        """Deliver a sync's callback beside everything else; what a stop cuts short, a later scan takes up."""
+        if not self.stopping.is_set():
+            self.caller.submit(self.deliver, store, sync)
+
+    def deliver(self, store: CompanyStore, sync: Sync) -> None:
+        settings = self.app.settings
+        callbacks.deliver(
+            sync.callback_url or "",
+            msgspec.json.encode(sync_body(sync)),
+            allow_private=settings.allow_private_callbacks or settings.listens_on_loopback,
+        )
+        with store.database.write() as connection:
+            syncs.mark_called_back(connection, sync.id, self.app.clock())
+
+    def beat(self) -> None:
+        """Prolong the leases of this worker, several times in the life of one."""
+        while not self.finished.wait(self.app.settings.lease_seconds / 4):
+            for company in (c for c in self.companies() if self.running[c.id]):
+                try:
+                    with self.app.stores.open(company).database.write() as connection:
+                        now = self.app.clock()
+                        syncs.renew_leases(connection, self.owner, self.lease_end(now))
+                except Exception:
+                    LOGGER.exception("heartbeat of company %s", company.name)
+
+    def retain(self) -> None:
+        """Remove what has expired, in every company."""
+        for company in self.companies():
+            removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
+            if removed.anything:
+                LOGGER.info("company %s, expired: %s", company.name, removed)
+
+
+def main() -> None:
+    """Run a worker with the settings that the parent process handed over."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    app = build(from_environment())
+    worker = Worker(app, owner=sys.argv[1] if len(sys.argv) > 1 else uuid.uuid4().hex)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stopping.set())
+    stop_with_parent()
+    worker.run()
+    app.stores.close()
+
+
+if __name__ == "__main__":
+    main()

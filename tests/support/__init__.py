@@ -1,0 +1,1 @@
+"""What the tests share: a real server, and a plain client for it."""

@@ -1,0 +1,107 @@
+"""Starts and ends real servers: `staithe serve` as a process, on loopback, on a free port."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from staithe.clock import system_clock
+from staithe.domain.companies import Role
+from staithe.services import accounts
+from staithe.services.stores import CompanyStore, Stores
+from tests.support.api import Api
+
+LOGIN = "acme\\ann:secret"
+READY_SECONDS = 60
+
+
+class RunningServer:
+    """One `staithe serve`. Its output is kept in `lines`."""
+
+    def __init__(self, data: Path, *options: str, environment: dict[str, str] | None = None, port: int = 0) -> None:
+        self.data = data
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "staithe", "serve", "--port", str(port), "--data", str(data), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "500", "STAITHE_BOOTSTRAP": LOGIN, **(environment or {})},
+        )
+        urls: queue.Queue[str | None] = queue.Queue()
+        self.reader = threading.Thread(target=self.read_output, args=(urls,), daemon=True)
+        self.reader.start()
+        url = urls.get(timeout=READY_SECONDS)
+        if url is None:
+            raise AssertionError("the server did not start:\n" + "".join(self.lines))
+        self.url = url
+        self.stores = Stores(data)
+
+    def read_output(self, urls: queue.Queue[str | None]) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if found := re.search(r"ready at (\S+)", line):
+                urls.put(found[1])
+        urls.put(None)
+        self.process.stdout.close()
+
+    def children(self, module: str) -> list[psutil.Process]:
+        """The child processes that run a module: `staithe.http.process` or `staithe.worker`."""
+        return [c for c in psutil.Process(self.process.pid).children() if module in c.cmdline()]
+
+    def api(self, login: str = LOGIN) -> Api:
+        """A client with a login `company\\user:password`."""
+        return Api(self.url, login)
+
+    def new_company(self, name: str, contacts: int = 0) -> tuple[Api, CompanyStore]:
+        """A company of its own, with a user `ann`, and a client logged in as her."""
+        company = accounts.create_company(self.stores, name, system_clock())
+        accounts.set_user(self.stores, company, "ann", "secret", Role.ADMIN, system_clock())
+        store = self.stores.open(company)
+        if contacts:
+            from staithe.services.seeding import seed
+
+            seed(store, contacts, system_clock(), lambda _: None)
+        return self.api(f"{name}\\ann:secret"), store
+
+    def stop(self) -> int:
+        """End it as an operator would, and give its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(60)
+        self.close()
+        return code
+
+    def kill(self) -> None:
+        """End it as a power cut would, children too."""
+        parent = psutil.Process(self.process.pid)
+        for process in [*parent.children(recursive=True), parent]:
+            process.kill()
+        self.process.wait(60)
+        self.close()
+
+    def close(self) -> None:
+        self.reader.join(10)
+        self.stores.close()
+
+
+def wait_until_up(url: str, seconds: float = 30) -> None:
+    """Wait until a server answers."""
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
+            return
+        except httpx.HTTPError:
+            assert time.monotonic() < limit, f"no answer from {url}"
+            time.sleep(0.05)
