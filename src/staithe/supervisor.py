@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,7 +152,7 @@ def stop(child: Child) -> None:
 
 
 @contextmanager
-def only_server_of(data: Path) -> Iterator[None]:
+def only_server_of(data: Path) -> Generator[None]:
     """Hold the data directory: two servers on one would take each other's workers for dead.
 
     Raises:

@@ -23,7 +23,7 @@ def status(data: Data = DEFAULT_DATA, json: Json = False) -> None:
     with stores.control.read() as connection:
         companies = control.all_companies(connection)
         users = {company.id: len(control.users_of(connection, company)) for company in companies}
-    rows = [{"company": c.name, "users": users[c.id], **figures(stores, c)} for c in companies]
+    rows: list[dict[str, Any]] = [{"company": c.name, "users": users[c.id], **figures(stores, c)} for c in companies]
     serving = is_served(data)
     if json:
         print_json({"data": str(data), "serving": serving, "companies": rows})

@@ -85,7 +85,9 @@ def read_definition(body: Mapping[str, object], element: Element, asset_exists: 
     fields = check_fields(body.get("fields"), element, failures)
     if fields and identifier and identifier not in fields:
         failures.append(
-            Failure("identifierFieldName", f"Must be the name of the field in fields: {next(iter(fields))}.", identifier)
+            Failure(
+                "identifierFieldName", f"Must be the name of the field in fields: {next(iter(fields))}.", identifier
+            )
         )
     actions = check_sync_actions(body.get("syncActions"), asset_exists, failures)
     triggered = check_boolean(body, "isSyncTriggeredOnImport", failures)
@@ -114,7 +116,7 @@ def recheck_assets(definition: SyncActionDefinition, asset_exists: AssetExists) 
 
 def check_text(body: Mapping[str, object], name: str, limit: int, failures: list[Failure]) -> str:
     value = body.get(name)
-    if isinstance(value, str) and 0 < len(value.strip()) and len(value) <= limit:
+    if isinstance(value, str) and len(value.strip()) > 0 and len(value) <= limit:
         return value
     failures.append(Failure(name, f"Must be a text of 1 to {limit} characters.", value))
     return ""

@@ -1,18 +1,18 @@
 """Every error a request can end in. No HTTP numbers here: `staithe.http.errors` maps them, once.
 
-    StaitheError
-    └── RequestError            the request is refused; nothing was changed
-        ├── ValidationFailed    a property or parameter is wrong          (failures)
-        ├── ParseFailed         the body is not what it says it is        (where)
-        ├── NotAuthenticated    no login, or a wrong one
-        ├── NotAllowed          the login's role lacks the right
-        ├── NotFound            there is no such thing, nor was there
-        ├── Gone                it existed, and was deleted or expired
-        ├── Conflict            it is in use right now, or was said otherwise before
-        ├── InUse               something else names it, so it cannot be deleted
-        ├── TooLarge            the request is over a size limit
-        ├── StorageFull         the company's staging quota has no room
-        └── Busy                not now: try again                        (retry_after_seconds)
+StaitheError
+└── RequestError            the request is refused; nothing was changed
+    ├── ValidationFailed    a property or parameter is wrong          (failures)
+    ├── ParseFailed         the body is not what it says it is        (where)
+    ├── NotAuthenticated    no login, or a wrong one
+    ├── NotAllowed          the login's role lacks the right
+    ├── NotFound            there is no such thing, nor was there
+    ├── Gone                it existed, and was deleted or expired
+    ├── Conflict            it is in use right now, or was said otherwise before
+    ├── InUse               something else names it, so it cannot be deleted
+    ├── TooLarge            the request is over a size limit
+    ├── StorageFull         the company's staging quota has no room
+    └── Busy                not now: try again                        (retry_after_seconds)
 """
 
 from __future__ import annotations

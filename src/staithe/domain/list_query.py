@@ -101,7 +101,9 @@ def read_term(text: str, properties: Mapping[str, PropertyType]) -> Condition | 
     match = TERM.fullmatch(stripped)
     name = find_property(match["name"], properties) if match else None
     if match is None or name is None:
-        allowed = f"be one comparison of {', '.join(properties)}, such as name=*Test*" if properties else "be left out here"
+        allowed = (
+            f"be one comparison of {', '.join(properties)}, such as name=*Test*" if properties else "be left out here"
+        )
         raise ValidationFailed(Failure("q", f"Must {allowed}.", text))
     value = strip_quotes(strip_quotes(match["value"].strip(), "'"), '"')
     return Condition(name, match["operator"], read_value(value, properties[name], text))

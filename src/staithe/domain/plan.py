@@ -57,7 +57,7 @@ def plan_sync(definition: SyncActionDefinition) -> SyncPlan:
         names = {"target": destination.target, "execution": destination.execution}
         whole_execution = (
             tuple(f"{destination.kind}/{destination.target}/{destination.execution}/{s}" for s in UNFINISHED_STATUSES)
-            if action.updateAll and destination.kind in EXECUTIONS
+            if action.update_all and destination.kind in EXECUTIONS
             else ()
         )
         steps.append(

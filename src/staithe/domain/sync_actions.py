@@ -40,7 +40,7 @@ class SyncAction(Struct, frozen=True, omit_defaults=True):
     action: str
     destination: str
     status: str | None = None
-    updateAll: bool | None = None
+    update_all: bool | None = None
 
 
 class Destination(Struct, frozen=True):
@@ -74,7 +74,7 @@ class SyncActionRule(Struct, frozen=True):
 
 def app_rules(destination: str, *statuses: str) -> tuple[SyncActionRule, ...]:
     """The rules of an app service: a contact has one status in an execution, so each excludes the others."""
-    name = "%s/{target}/{execution}/%%s" % destination
+    prefix = f"{destination}/{{target}}/{{execution}}/"
     every = dict.fromkeys((*UNFINISHED_STATUSES, *statuses))
     return tuple(
         SyncActionRule(
@@ -82,8 +82,8 @@ def app_rules(destination: str, *statuses: str) -> tuple[SyncActionRule, ...]:
             "setStatus",
             status,
             codes.APP_STATUS_SET,
-            name % status,
-            tuple(name % other for other in every if other != status),
+            prefix + status,
+            tuple(prefix + other for other in every if other != status),
         )
         for status in statuses
     )
@@ -171,9 +171,9 @@ def find_rule(action: SyncAction, destination: Destination) -> SyncActionRule | 
     """The row for this action on this destination with this status, or None if there is none."""
     wanted_status = (action.status or "").lower() if action.action.lower() == "setstatus" else ""
     for rule in SYNC_ACTION_RULES:
-        if rule.destination == destination.kind and rule.action.lower() == action.action.lower():
-            if (rule.status or "") == wanted_status:
-                return rule
+        same_action = rule.destination == destination.kind and rule.action.lower() == action.action.lower()
+        if same_action and (rule.status or "") == wanted_status:
+            return rule
     return None
 
 

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import anyio.to_thread
 from litestar import Litestar, Response, route
@@ -32,6 +32,7 @@ Perform = Callable[[Call], Answer]
 ToAnswer = Callable[[RequestError], Answer]
 
 COMMON_HEADERS: Final = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"), (b"expires", b"-1"))
+BODY_HEADERS: Final = (b"content-length", b"content-type")
 BULK_MEDIA_TYPE: Final = "application/json; charset=utf-8"
 REST_MEDIA_TYPE: Final = "application/json"
 
@@ -47,7 +48,7 @@ def build_application(app: App) -> AsgiApp:
         logging_config=None,
     )
     paths = [path for handler in handlers for path in handler.paths]
-    return Rim(litestar, paths)
+    return Rim(cast(AsgiApp, litestar), paths)
 
 
 def bulk_routes(app: App) -> list[HTTPRouteHandler]:
@@ -171,7 +172,9 @@ class Rim:
                 if message["status"] >= HTTPStatus.BAD_REQUEST:
                     await body.drain()
                 has_body = message["status"] not in (204, 304)
-                own = [(k, v) for k, v in message["headers"] if has_body or k not in (b"content-length", b"content-type")]
+                own = [
+                    (k, v) for k, v in message["headers"] if has_body or k not in (b"content-length", b"content-type")
+                ]
                 message["headers"] = [*COMMON_HEADERS, *own, (b"x-request-id", request_header)]
             await send(message)
 

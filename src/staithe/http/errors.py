@@ -53,7 +53,9 @@ def failure_body(failure: Failure) -> dict[str, Any]:
     return {"field": failure.field, **value, "constraint": failure.constraint}
 
 
-def error_body(status: int, message: str, advice: str = "", details: Mapping[str, object] | None = None) -> dict[str, Any]:
+def error_body(
+    status: int, message: str, advice: str = "", details: Mapping[str, object] | None = None
+) -> dict[str, Any]:
     """The body of every refusal but 400."""
     return {
         "status": status,

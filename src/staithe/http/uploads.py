@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from email.message import Message
 from functools import partial
 from typing import Final
 
@@ -23,8 +24,9 @@ from staithe.wire.bulk import created_sync_body
 PIECE_BYTES: Final = 1024 * 1024
 """How much is handed to a thread at once."""
 
-FORMATS: Final = {"application/json": "JSON", "text/csv": "CSV", "": "JSON"}
-"""Upload formats by Content-Type; old clients leave it out when they send JSON [observed]."""
+FORMATS: Final = {"application/json": "JSON", "text/csv": "CSV"}
+DEFAULT_CONTENT_TYPE: Final = "application/json"
+"""Old clients leave the header out when they send JSON [observed]."""
 
 CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
 
@@ -56,13 +58,11 @@ def read_format(content_type: str) -> str:
     Raises:
         ValidationFailed: it is neither JSON nor CSV, or not in UTF-8.
     """
-    media_type, _, parameters = content_type.partition(";")
-    kind = FORMATS.get(media_type.strip().lower())
-    charset = next(
-        (value.strip(' "') for name, _, value in (p.partition("=") for p in parameters.split(";")) if name.strip().lower() == "charset"),
-        "",
-    )
-    if kind is None or charset.lower() not in CHARSETS:
+    message = Message()
+    message["content-type"] = content_type or DEFAULT_CONTENT_TYPE
+    kind = FORMATS.get(message.get_content_type())
+    charset = message.get_content_charset("")
+    if kind is None or charset not in CHARSETS:
         rule = "Must be application/json or text/csv, in UTF-8."
         raise ValidationFailed(Failure("Content-Type", rule, content_type))
     return kind

@@ -206,9 +206,7 @@ def take_steps(run: Run, connection: Connection, plan: SyncPlan, known: IdSet, n
     return results
 
 
-def write_log(
-    run: Run, plan: SyncPlan, staged: list[Upload], matches: Matches, results: list[StepResult]
-) -> SyncLog:
+def write_log(run: Run, plan: SyncPlan, staged: list[Upload], matches: Matches, results: list[StepResult]) -> SyncLog:
     """The lines of the sync log but the last. Order and codes: docs/compatibility.md."""
     log, now = SyncLog(), run.clock()
     log.add(codes.READY, now)
@@ -233,9 +231,7 @@ def write_log(
         log.add(codes.REJECTED, now, matches.rejects.count)
     for result in results:
         step = result.step
-        log.add(
-            step.code, now, result.applied, target=step.target, status=step.status, changed=f"{result.changed:,}"
-        )
+        log.add(step.code, now, result.applied, target=step.target, status=step.status, changed=f"{result.changed:,}")
     return log
 
 
@@ -251,11 +247,11 @@ def log_uploads(log: SyncLog, plan: SyncPlan, staged: list[Upload], now: int) ->
         log.add(codes.UNMAPPED, now, sum(name in upload.unmapped for upload in staged), name=name)
 
 
-def end_in_error(run: Run, code: codes.StatusCode, **places: object) -> None:
+def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
     """End a sync without effect; its uploads wait for the next sync, unless the definition is gone."""
     log = SyncLog()
     log.add(codes.READY, run.clock())
-    log.add(code, run.clock(), **places)
+    log.add(code, run.clock(), 0, **places)
     log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=SyncStatus.ERROR.value.capitalize())
     with run.store.database.write() as connection:
         if not syncs.finish(connection, run.sync.id, run.owner, SyncStatus.ERROR, run.clock()):

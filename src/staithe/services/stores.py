@@ -1,9 +1,9 @@
 """Where everything is: the data directory, the control store in it, and one folder a company.
 
-    DATA/control.db                     companies, users, hints
-    DATA/companies/ID/company.db        all rows of one company
-    DATA/companies/ID/staging/          its staged uploads
-    DATA/companies/ID/rejects/          the rejects of its syncs
+DATA/control.db                     companies, users, hints
+DATA/companies/ID/company.db        all rows of one company
+DATA/companies/ID/staging/          its staged uploads
+DATA/companies/ID/rejects/          the rejects of its syncs
 """
 
 from __future__ import annotations

@@ -41,14 +41,10 @@ def create(caller: Caller, properties: Mapping[str, object]) -> Sync:
     return sync
 
 
-def start(
-    connection: Connection, stored: StoredDefinition, caller: Caller, callback_url: str | None = None
-) -> Sync:
+def start(connection: Connection, stored: StoredDefinition, caller: Caller, callback_url: str | None = None) -> Sync:
     """Insert a pending sync, and give it every upload that waits; later ones belong to the next sync."""
     recheck_assets(stored.definition, partial(assets.asset_exists, connection))
-    sync = syncs.add_sync(
-        connection, SYNC_ACTIONS, stored.id, stored.uri, caller.now, caller.name, callback_url
-    )
+    sync = syncs.add_sync(connection, SYNC_ACTIONS, stored.id, stored.uri, caller.now, caller.name, callback_url)
     uploads.assign_to_sync(connection, stored.id, sync.id)
     return sync
 
@@ -79,7 +75,7 @@ def read_callback_url(value: object) -> str | None:
     if isinstance(value, str):
         try:
             parts = urlsplit(value)
-            if parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1):
+            if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
                 return value
         except ValueError:
             pass

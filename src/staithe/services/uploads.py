@@ -181,5 +181,3 @@ def read_quota(caller: Caller) -> int:
     """Bytes that the company has staged."""
     with caller.database.read() as connection:
         return uploads.staged_bytes(connection)
-
-

@@ -120,9 +120,7 @@ class CsvRows:
                 value = None if is_odd or row is None or field not in places else row[places[field]]
                 columns[field].append(value)
         arrays = [pa.array(columns[field], pa.string()) for field in self.fields]
-        return pa.RecordBatch.from_arrays(
-            [*arrays, pa.array(unreadable, pa.bool_())], schema=schema_of(self.fields)
-        )
+        return pa.RecordBatch.from_arrays([*arrays, pa.array(unreadable, pa.bool_())], schema=schema_of(self.fields))
 
 
 def read_lines(text: str) -> Iterator[list[str] | None]:

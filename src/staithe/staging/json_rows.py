@@ -79,7 +79,7 @@ class JsonRows:
         start = mark + len(self.buffer[mark:]) - len(self.buffer[mark:].lstrip(BLANKS))
         if start == len(self.buffer):
             return False
-        if self.buffer[start : start + 1] != b"[":
+        if bytes(self.buffer[start : start + 1]) != b"[":
             check_utf8(bytes(self.buffer[start : start + 1]), start)
             found = chr(self.buffer[start])
             raise ParseFailed(f"{SHAPE}, but byte offset {start} has {found!r} where [ is expected.", found)

@@ -85,4 +85,3 @@ def read_rejects(folder: ArrowFolder, name: str, limit: int, offset: int) -> lis
     """One page of the rejects in a file, by record number."""
     rows: list[Any] = folder.read_rows(name, limit, offset)
     return [Reject(r["record_index"], r["code"], r["field_values"], tuple(r["invalid_fields"])) for r in rows]
-

@@ -10,9 +10,8 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 from staithe.domain.assets import Asset
 from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.storage import counters
-from staithe.storage.listing import read_page
+from staithe.storage.listing import columns_of, read_page
 from staithe.storage.tables import CONTACT_LIST, DEFINITION_ASSET, EMAIL_GROUP
-
 
 TABLES: Final[Mapping[str, Table]] = {"contactlist": CONTACT_LIST, "emailgroup": EMAIL_GROUP}
 SEARCHABLE: Final[Mapping[str, PropertyType]] = {
@@ -34,7 +33,7 @@ COLUMN_NAMES: Final = {
 
 
 def to_asset(row: Row[Any]) -> Asset:
-    return Asset(**row._mapping)
+    return Asset(**columns_of(row))
 
 
 def find_asset(connection: Connection, kind: str, asset_id: int) -> Asset | None:

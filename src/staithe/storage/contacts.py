@@ -12,6 +12,7 @@ from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.identifiers import normal_email
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.storage import counters, sets, sqlite
+from staithe.storage.listing import columns_of
 from staithe.storage.tables import CONTACT
 
 SEED_ROWS = 100_000
@@ -27,7 +28,7 @@ def bump_version(connection: Connection) -> None:
 
 
 def to_contact(row: Row[Any]) -> Contact:
-    values = row._mapping
+    values = columns_of(row)
     return Contact(
         id=values["id"],
         values={f.internal_name: values[f.column] for f in STORED_FIELDS if values[f.column] is not None},
@@ -73,9 +74,7 @@ def add_contact(connection: Connection, values: Mapping[str, FieldValue], at: in
     return contact_id
 
 
-def change_contact(
-    connection: Connection, contact_id: int, values: Mapping[str, FieldValue], at: int, by: str
-) -> None:
+def change_contact(connection: Connection, contact_id: int, values: Mapping[str, FieldValue], at: int, by: str) -> None:
     """Change the given fields of one contact."""
     columns = to_columns(values)
     connection.execute(

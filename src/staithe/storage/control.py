@@ -66,9 +66,7 @@ def hint_pending(connection: Connection, company_id: int) -> None:
     """Say that a company has a pending sync. A hint that is lost costs seconds: workers also scan."""
     statement = dialect.insert(connection, PENDING).values(company_id=company_id, hints=1)
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[PENDING.c.company_id], set_={"hints": PENDING.c.hints + 1}
-        )
+        statement.on_conflict_do_update(index_elements=[PENDING.c.company_id], set_={"hints": PENDING.c.hints + 1})
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -26,13 +26,13 @@ class Database:
         self.write_lock = threading.Lock()
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Generator[Connection]:
         """A read transaction: everything in it sees the same moment."""
         with wrap_errors(), self.engine.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self) -> Generator[Connection]:
         """A write transaction: committed when the block ends, undone if it raises.
 
         Raises:
@@ -53,7 +53,7 @@ class Database:
 
 
 @contextmanager
-def wrap_errors() -> Iterator[None]:
+def wrap_errors() -> Generator[None]:
     try:
         yield
     except exc.OperationalError as error:

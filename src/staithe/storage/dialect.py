@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 
-def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that knows `on_conflict_do_update`."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+def insert(_connection: Connection, table: Table) -> sqlite.Insert:
+    """An INSERT that knows `on_conflict_do_update`; both dialects spell it the same, each has a class of its own."""
+    return sqlite.insert(table)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, func, select
 
 from staithe.domain.list_query import Condition, ListQuery
 
@@ -32,6 +32,11 @@ def read_page(
     if query.with_total:
         total = connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
     return rows[: query.limit], total, len(rows) > query.limit
+
+
+def columns_of(row: Row[Any]) -> RowMapping:
+    """A row by column name. SQLAlchemy documents `_mapping` as public: the underscore keeps it off column names."""
+    return row._mapping  # pyright: ignore[reportPrivateUsage]
 
 
 def to_sql(condition: Condition, column: Column[Any]) -> ColumnElement[bool]:

@@ -128,9 +128,7 @@ def save_chunks(connection: Connection, set_id: int, chunks: Mapping[int, IdSet]
             full,
         )
     if empty:
-        connection.execute(
-            delete(ID_SET_CHUNK).where(ID_SET_CHUNK.c.set_id == set_id, ID_SET_CHUNK.c.chunk.in_(empty))
-        )
+        connection.execute(delete(ID_SET_CHUNK).where(ID_SET_CHUNK.c.set_id == set_id, ID_SET_CHUNK.c.chunk.in_(empty)))
 
 
 def change_sets(connection: Connection, change_id: int, changes: Mapping[str, SetChange]) -> dict[str, SetChange]:

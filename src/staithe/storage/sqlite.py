@@ -59,7 +59,7 @@ def is_full(error: BaseException | None) -> bool:
 
 
 class CommitWatch:
-    """Tells cheaply whether anyone has committed to a store since: asked 200 times a second, it costs next to nothing."""
+    """Tells cheaply whether anyone has committed to a store: it may be asked 200 times a second."""
 
     def __init__(self, path: Path) -> None:
         self.connection = sqlite3.connect(path, isolation_level=None)
@@ -74,8 +74,7 @@ class CommitWatch:
 
 
 MATCH_EMAILS: Final = text(
-    "SELECT sent.key, contact.id FROM json_each(:emails) AS sent "
-    "CROSS JOIN contact ON contact.email_key = sent.value"
+    "SELECT sent.key, contact.id FROM json_each(:emails) AS sent CROSS JOIN contact ON contact.email_key = sent.value"
 )
 
 

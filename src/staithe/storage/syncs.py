@@ -11,7 +11,7 @@ from staithe.domain.codes import Severity
 from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncStatus
 from staithe.storage import counters
-from staithe.storage.listing import read_page
+from staithe.storage.listing import columns_of, read_page
 from staithe.storage.tables import SYNC, SYNC_LOG
 
 SEARCHABLE: Final[Mapping[str, PropertyType]] = {
@@ -223,14 +223,13 @@ def add_log(connection: Connection, sync_id: int, entries: Iterable[LogEntry]) -
     connection.execute(insert(SYNC_LOG), rows)
 
 
-def read_log(
-    connection: Connection, sync_id: int, query: ListQuery
-) -> tuple[list[LogEntry], int | None, bool]:
+def read_log(connection: Connection, sync_id: int, query: ListQuery) -> tuple[list[LogEntry], int | None, bool]:
     """One page of a sync log, in the order it was written unless another is asked for."""
     of_sync = [SYNC_LOG.c.sync_id == sync_id]
     rows, total, more = read_page(connection, SYNC_LOG, LOG_COLUMNS, query, of_sync, "line")
     entries = [
-        LogEntry(row.code, Severity(row.severity), row.message, row._mapping["count"], row.created_at) for row in rows
+        LogEntry(row.code, Severity(row.severity), row.message, columns_of(row)["count"], row.created_at)
+        for row in rows
     ]
     return entries, total, more
 

@@ -12,6 +12,7 @@ from staithe.domain.codes import REJECT_CODES
 from staithe.domain.definitions import StoredDefinition
 from staithe.domain.errors import ParseFailed
 from staithe.domain.list_query import ListQuery
+from staithe.domain.sync_actions import SyncAction
 from staithe.domain.syncs import LogEntry, Reject, Sync, SyncStatus
 from staithe.domain.times import format_time
 
@@ -72,11 +73,21 @@ def definition_body(stored: StoredDefinition, staged_bytes: int = 0) -> Body:
         "name": definition.name,
         "fields": dict(definition.fields),
         "identifierFieldName": definition.identifier_field_name,
-        "syncActions": [msgspec.to_builtins(action) for action in definition.sync_actions],
+        "syncActions": [sync_action_body(action) for action in definition.sync_actions],
         "isSyncTriggeredOnImport": definition.is_sync_triggered_on_import,
         **({"kbUsed": kilobytes(staged_bytes)} if staged_bytes else {}),
         "uri": stored.uri,
         **audit(stored),
+    }
+
+
+def sync_action_body(action: SyncAction) -> Body:
+    """One sync action, as it was sent."""
+    return {
+        "action": action.action,
+        "destination": action.destination,
+        **({"status": action.status} if action.status is not None else {}),
+        **({"updateAll": action.update_all} if action.update_all is not None else {}),
     }
 
 
@@ -127,7 +138,7 @@ def contact_list_body(contact_list: Asset, size: int) -> Body:
     return {
         "name": contact_list.name,
         "count": size,
-        "statement": "{{ContactList[%d]}}" % contact_list.id,
+        "statement": f"{{{{ContactList[{contact_list.id}]}}}}",
         "uri": f"/contacts/lists/{contact_list.id}",
         **audit(contact_list),
     }
@@ -137,7 +148,7 @@ def email_group_body(group: Asset) -> Body:
     """An email group in the catalogue."""
     return {
         "name": group.name,
-        "statement": "{{EmailGroup[%d]}}" % group.id,
+        "statement": f"{{{{EmailGroup[{group.id}]}}}}",
         "uri": f"/emailGroups/{group.id}",
         **audit(group),
     }
