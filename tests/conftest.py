@@ -7,6 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from staithe.clock import system_clock
+from staithe.domain.companies import Role
+from staithe.services import accounts
 from staithe.services.stores import CompanyStore
 from tests.support.api import Api
 from tests.support.server import RunningServer
@@ -38,3 +41,10 @@ def api(company: tuple[Api, CompanyStore]) -> Api:
 def store(company: tuple[Api, CompanyStore]) -> CompanyStore:
     """The store behind `api`."""
     return company[1]
+
+
+@pytest.fixture
+def reader(server: RunningServer, store: CompanyStore) -> Api:
+    """A client of the same company whose user may only read."""
+    accounts.set_user(server.stores, store.company, "rita", "secret", Role.READER, system_clock())
+    return server.api(f"{store.company.name}\\rita:secret")

@@ -46,6 +46,7 @@ class RunningServer:
             raise AssertionError("the server did not start:\n" + "".join(self.lines))
         self.url = url
         self.stores = Stores(data)
+        self.clients: list[Api] = []
 
     def read_output(self, urls: queue.Queue[str | None]) -> None:
         assert self.process.stdout is not None
@@ -62,7 +63,8 @@ class RunningServer:
 
     def api(self, login: str = LOGIN) -> Api:
         """A client with a login `company\\user:password`."""
-        return Api(self.url, login)
+        self.clients.append(Api(self.url, login))
+        return self.clients[-1]
 
     def new_company(self, name: str, contacts: int = 0) -> tuple[Api, CompanyStore]:
         """A company of its own, with a user `ann`, and a client logged in as her."""
@@ -93,6 +95,8 @@ class RunningServer:
     def close(self) -> None:
         self.reader.join(10)
         self.stores.close()
+        for api in self.clients:
+            api.client.close()
 
 
 def wait_until_up(url: str, seconds: float = 30) -> None:

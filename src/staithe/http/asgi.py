@@ -20,7 +20,7 @@ from staithe.domain.errors import RequestError
 from staithe.http import errors, health, openapi, rest, uploads
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, BodyWatch, read_object
-from staithe.http.bulk import ELEMENTS_BY_NAME, HANDLERS
+from staithe.http.bulk import ELEMENTS_BY_NAME, EXTRA_OPERATIONS, HANDLERS
 from staithe.http.calls import Answer, Call, read_id, read_parameters
 from staithe.http.paths import canonical_path, spellings
 
@@ -54,7 +54,7 @@ def build_application(app: App) -> AsgiApp:
 def bulk_routes(app: App) -> list[HTTPRouteHandler]:
     """A route for each operation that is served."""
     made: list[HTTPRouteHandler] = []
-    for operation in (o for o in OPERATIONS if o.served):
+    for operation in (*(o for o in OPERATIONS if o.served), *EXTRA_OPERATIONS):
         element = ELEMENTS_BY_NAME[operation.element]
         path = errors.BULK_ROOT + operation.path
         if operation.verb == "upload":
@@ -63,10 +63,7 @@ def bulk_routes(app: App) -> list[HTTPRouteHandler]:
             row = HANDLERS[operation.kind, operation.verb]
             answer = partial(answer_call, app, partial_handler(row.handle, element), errors.to_answer)
         made.append(make_route(operation.method, path, answer, BULK_MEDIA_TYPE))
-    # No operation of the Bulk API, but a clean-up script sends it and expects 204 [observed].
-    remove = partial_handler(HANDLERS["syncs", "delete"].handle, ELEMENTS_BY_NAME[""])
-    answer = partial(answer_call, app, remove, errors.to_answer)
-    return [*made, make_route("DELETE", f"{errors.BULK_ROOT}/syncs/{{id}}", answer, BULK_MEDIA_TYPE)]
+    return made
 
 
 def partial_handler(handle: Callable[[Call, Any], Answer], element: object) -> Perform:
@@ -108,8 +105,7 @@ def make_route(
             given = errors.fault_answer(error, f"{method} {request.url.path}")
         return to_response(given, media_type)
 
-    litestar_path = path.replace("{", "{").replace("}", ":str}")
-    return route(litestar_path, http_method=[method], status_code=200, include_in_schema=False)(endpoint)  # type: ignore[arg-type]
+    return route(path.replace("}", ":str}"), http_method=[method], status_code=200, include_in_schema=False)(endpoint)  # type: ignore[arg-type]
 
 
 async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: AnyRequest) -> Answer:
@@ -172,9 +168,7 @@ class Rim:
                 if message["status"] >= HTTPStatus.BAD_REQUEST:
                     await body.drain()
                 has_body = message["status"] not in (204, 304)
-                own = [
-                    (k, v) for k, v in message["headers"] if has_body or k not in (b"content-length", b"content-type")
-                ]
+                own = [(k, v) for k, v in message["headers"] if has_body or k not in BODY_HEADERS]
                 message["headers"] = [*COMMON_HEADERS, *own, (b"x-request-id", request_header)]
             await send(message)
 

@@ -17,7 +17,7 @@ OBJECT_BYTES: Final = 4 * 1024 * 1024
 
 INFLATED_PIECE_BYTES: Final = 256 * 1024
 DRAIN_BYTES: Final = 128 * 1024 * 1024
-DRAIN_SECONDS: Final = 10.0
+DRAIN_IDLE_SECONDS: Final = 0.5
 ANY_WINDOW: Final = zlib.MAX_WBITS | 32
 """zlib's code for: gzip or zlib, told by the first bytes."""
 
@@ -116,11 +116,11 @@ class BodyWatch:
         return message
 
     async def drain(self) -> None:
-        """Read what is left and forget it, within limits."""
+        """Read what is left and forget it, as long as it keeps coming and is not too much."""
         rest = 0
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
-                while not self.ended and rest <= DRAIN_BYTES:
+            while not self.ended and rest <= DRAIN_BYTES:
+                async with asyncio.timeout(DRAIN_IDLE_SECONDS):
                     rest += len((await self.receive()).get("body", b""))
         except TimeoutError:
             return

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from staithe.domain.elements import ELEMENTS, Element
+from staithe.domain.elements import ELEMENTS, Element, Operation
 from staithe.domain.list_query import read_list_query
 from staithe.http.calls import Answer, Call
 from staithe.services import assets, definitions, syncs, uploads
@@ -123,6 +123,11 @@ class HandlerRow(Struct, frozen=True):
     takes: str = ""
     gives: str = ""
 
+
+EXTRA_OPERATIONS: Final = (
+    # No operation of the Bulk API, but a clean-up script sends it and expects 204 [observed].
+    Operation("DELETE", "/syncs/{id}", "", "syncs", "delete", served=True),
+)
 
 HANDLERS: Final[Mapping[tuple[str, str], HandlerRow]] = {
     ("syncActions", "list"): HandlerRow(list_definitions, gives="DefinitionPage"),
