@@ -89,6 +89,9 @@ class CsvRows:
         odd: list[object] = []
         names = [str(i) for i in range(len(self.header))]
         wanted = {field: str(self.header.index(name)) for field, name in self.sent.items()}
+        # Arrow drops a byte order mark wherever it starts to read; at the start of a value it is a character.
+        if block.startswith(BYTE_ORDER_MARK):
+            block = BYTE_ORDER_MARK + block
         try:
             table = pa_csv.read_csv(
                 pa.py_buffer(block),
