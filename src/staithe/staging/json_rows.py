@@ -100,8 +100,10 @@ class JsonRows:
     def parse(self, block: bytes) -> pa.RecordBatch:
         try:
             records = self.exact.decode(block)
-            self.has_mapped_field = self.has_mapped_field or bool(records)
             columns = {name: [getattr(r, f"f{i}") for r in records] for i, name in enumerate(self.fields)}
+            if not self.has_mapped_field:
+                # Records without any field and records with nulls look the same by now, but are not.
+                self.has_mapped_field = any(self.loose.decode(block))
         except msgspec.ValidationError:
             records = self.loose.decode(block)
             columns = self.pick_columns(records)
