@@ -1,0 +1,25 @@
+"""How hard the property tests try.
+
+By default each runs a fixed sequence of examples, so that a run is repeatable. STAITHE_PROPERTY_FACTOR=20 tries
+twenty times as many, at random: what it finds, hypothesis keeps and tries first in the next run.
+"""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+FACTOR = int(os.environ.get("STAITHE_PROPERTY_FACTOR", "1"))
+SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
+
+
+def examples(count: int, **more: int) -> settings:
+    """Settings of a test that tries so many examples."""
+    return settings(
+        max_examples=count * FACTOR,
+        deadline=None,
+        derandomize=FACTOR == 1,
+        suppress_health_check=SUPPRESSED,
+        **more,  # type: ignore[arg-type]
+    )
