@@ -66,7 +66,11 @@ def test_delete_makes_it_gone(api: Api) -> None:
         "advice": "Create a new definition.",
     }
     for method, path in (
-        ("GET", ""), ("PUT", ""), ("DELETE", ""), ("POST", "/data"), ("DELETE", "/data"),
+        ("GET", ""),
+        ("PUT", ""),
+        ("DELETE", ""),
+        ("POST", "/data"),
+        ("DELETE", "/data"),
     ):
         answer = api.bulk(method, f"{PATH}/1{path}", json=body() if method == "PUT" else [])
         assert (answer.status_code, answer.json()) == (410, gone)
@@ -226,7 +230,10 @@ def test_a_wrong_definition_names_the_property(
 def test_all_wrong_properties_are_named_at_once(api: Api) -> None:
     answer = api.bulk("POST", PATH, json={})
     assert [failure["field"] for failure in answer.json()["failures"]] == [
-        "name", "identifierFieldName", "fields", "syncActions",
+        "name",
+        "identifierFieldName",
+        "fields",
+        "syncActions",
     ]
 
 

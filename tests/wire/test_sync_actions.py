@@ -49,12 +49,8 @@ def test_list_add_and_remove(api: Api, store: CompanyStore) -> None:
 def test_group_subscribe_and_unsubscribe(api: Api, store: CompanyStore) -> None:
     api.new_group()
     subscribe, unsubscribe = (set_status("{{EmailGroup[1]}}", s) for s in ("subscribed", "unsubscribed"))
-    assert run(api, [1, 2, 3], subscribe) == [
-        ("ELQ-00115", 3, "Contacts subscribed to email group 1 (3 newly).")
-    ]
-    assert run(api, [3, 4], unsubscribe) == [
-        ("ELQ-00116", 2, "Contacts unsubscribed from email group 1 (2 newly).")
-    ]
+    assert run(api, [1, 2, 3], subscribe) == [("ELQ-00115", 3, "Contacts subscribed to email group 1 (3 newly).")]
+    assert run(api, [3, 4], unsubscribe) == [("ELQ-00116", 2, "Contacts unsubscribed from email group 1 (2 newly).")]
     assert members(store) == {"emailGroup/1/subscribed": {1, 2}, "emailGroup/1/unsubscribed": {3, 4}}
 
 

@@ -67,7 +67,13 @@ def test_a_sync_from_creation_to_success(api: Api) -> None:
         "uri": "/syncs/1",
     }
     assert list(ended) == [
-        "syncedInstanceUri", "syncStartedAt", "syncEndedAt", "status", "createdAt", "createdBy", "uri",
+        "syncedInstanceUri",
+        "syncStartedAt",
+        "syncEndedAt",
+        "status",
+        "createdAt",
+        "createdBy",
+        "uri",
     ]
     assert ended["createdAt"] == created.json()["createdAt"] <= ended["syncStartedAt"] <= ended["syncEndedAt"]
     assert api.bulk("GET", "/syncs").json() == page([ended])
@@ -129,7 +135,14 @@ def test_every_kind_of_reject_one_by_one(api: Api) -> None:
 
 def test_emails_are_trimmed_and_compared_without_case(api: Api) -> None:
     uri = api.define(statement="{{Contact.Field(C_EmailAddress)}}")
-    emails = ["contact-1@example.com", " CONTACT-2@Example.Com ", "Contact-1@EXAMPLE.com", "nobody@example.com", "bad", ""]
+    emails = [
+        "contact-1@example.com",
+        " CONTACT-2@Example.Com ",
+        "Contact-1@EXAMPLE.com",
+        "nobody@example.com",
+        "bad",
+        "",
+    ]
     api.upload(uri, [{"Id": value} for value in emails])
     assert api.sync(uri)["status"] == "warning"
     assert api.rejects("/syncs/1") == [
@@ -145,11 +158,22 @@ def test_emails_are_trimmed_and_compared_without_case(api: Api) -> None:
 
 def test_external_ids(api: Api) -> None:
     uri = api.define(statement="{{Contact.Field(ContactIDExt)}}")
-    ids = ["CSTAI000000000001", "cstai000000000002", "CSTAI000000000999", "CELOQ000000000001", "CSTAI1", "", "CSTAI000000000002"]
+    ids = [
+        "CSTAI000000000001",
+        "cstai000000000002",
+        "CSTAI000000000999",
+        "CELOQ000000000001",
+        "CSTAI1",
+        "",
+        "CSTAI000000000002",
+    ]
     api.upload(uri, [{"Id": value} for value in ids])
     assert api.sync(uri)["status"] == "warning"
     assert [(r["recordIndex"], r["statusCode"]) for r in api.rejects("/syncs/1")] == [
-        (3, "ELQ-00085"), (4, "ELQ-00085"), (5, "ELQ-00085"), (6, "ELQ-00061"),
+        (3, "ELQ-00085"),
+        (4, "ELQ-00085"),
+        (5, "ELQ-00085"),
+        (6, "ELQ-00061"),
     ]
     assert [e["count"] for e in api.log("/syncs/1") if e["statusCode"] in ("ELQ-00026", "ELQ-00017")] == [1, 2]
 

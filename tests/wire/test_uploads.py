@@ -89,7 +89,13 @@ def test_every_upload_to_an_auto_syncing_definition_has_a_sync_of_its_own(api: A
 @pytest.mark.parametrize(
     ("content_type", "content", "field", "value", "constraint"),
     [
-        ("application/json", b'{"Id":"1"}', "body", "{", "Must be a JSON array of flat objects, but byte offset 0 has '{' where [ is expected."),
+        (
+            "application/json",
+            b'{"Id":"1"}',
+            "body",
+            "{",
+            "Must be a JSON array of flat objects, but byte offset 0 has '{' where [ is expected.",
+        ),
         ("application/json", b'[{"Id":{"a":1}}]', "body", None, "record 1 is not"),
         ("application/json", b'[{"Id":"1"},{"Id":["2"]}]', "body", None, "record 2 is not"),
         ("application/json", b"[1]", "body", None, "record 1 is not"),
@@ -99,7 +105,13 @@ def test_every_upload_to_an_auto_syncing_definition_has_a_sync_of_its_own(api: A
         ("application/json", b'[{"Id":"\xff\xfe"}]', "body", "0xff", "byte 0xff at byte offset 8"),
         (CSV, b"", "body", None, "but is empty"),
         (CSV, b"Id\n1\n\xe9\n", "body", "0xe9", "byte 0xe9 at byte offset 5"),
-        ("application/xml", b"<a/>", "Content-Type", "application/xml", "Must be application/json or text/csv, in UTF-8."),
+        (
+            "application/xml",
+            b"<a/>",
+            "Content-Type",
+            "application/xml",
+            "Must be application/json or text/csv, in UTF-8.",
+        ),
         ("text/csv; charset=iso-8859-1", b"Id\n1\n", "Content-Type", "text/csv; charset=iso-8859-1", "in UTF-8."),
     ],
 )
@@ -221,7 +233,12 @@ def test_the_same_key_and_body_are_stored_once_and_answered_the_same(api: Api, s
     again = api.upload(triggered, [{"Id": "1"}], **{"idempotency-key": "k"})
     assert (again.status_code, again.content) == (first.status_code, first.content)
     assert api.bulk("GET", "/syncs").json()["totalResults"] == 1
-    assert api.upload(plain, gzip.compress(b'[{"Id": "1"}]'), **{"idempotency-key": "k", "content-encoding": "gzip"}).status_code == 204
+    assert (
+        api.upload(
+            plain, gzip.compress(b'[{"Id": "1"}]'), **{"idempotency-key": "k", "content-encoding": "gzip"}
+        ).status_code
+        == 204
+    )
     assert staged(store) == 1
 
 
@@ -277,7 +294,10 @@ def test_gzip_is_undone(api: Api) -> None:
     sync = api.sync(uri)
     assert [r["recordIndex"] for r in api.rejects(sync["uri"])] == [2]
     assert "Must be gzip" in failure(api.upload(uri, b"[]", **{"content-encoding": "gzip"}))["constraint"]
-    assert "its end is missing" in failure(api.upload(uri, gzip.compress(b"[]")[:-4], **{"content-encoding": "gzip"}))["constraint"]
+    assert (
+        "its end is missing"
+        in failure(api.upload(uri, gzip.compress(b"[]")[:-4], **{"content-encoding": "gzip"}))["constraint"]
+    )
     assert failure(api.upload(uri, b"[]", **{"content-encoding": "br"}))["field"] == "Content-Encoding"
 
 
@@ -417,7 +437,9 @@ def test_several_uploads_add_up_and_records_are_numbered_on(api: Api) -> None:
     assert api.bulk("GET", uri).json()["kbUsed"] > 0
     sync = api.sync(uri)
     assert [(r["recordIndex"], r["fieldValues"]) for r in api.rejects(sync["uri"])] == [
-        (2, {"Id": "x"}), (4, {"Id": "y"}), (5, {"Id": ""}),
+        (2, {"Id": "x"}),
+        (4, {"Id": "y"}),
+        (5, {"Id": ""}),
     ]
     assert "kbUsed" not in api.bulk("GET", uri).json()
 

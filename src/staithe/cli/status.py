@@ -23,7 +23,7 @@ def status(data: Data = DEFAULT_DATA, json: Json = False) -> None:
     with stores.control.read() as connection:
         companies = control.all_companies(connection)
         users = {company.id: len(control.users_of(connection, company)) for company in companies}
-    rows: list[dict[str, Any]] = [{"company": c.name, "users": users[c.id], **figures(stores, c)} for c in companies]
+    rows: list[dict[str, Any]] = [{"name": c.name, "users": users[c.id], **figures(stores, c)} for c in companies]
     serving = is_served(data)
     if json:
         print_json({"data": str(data), "serving": serving, "companies": rows})
@@ -33,7 +33,7 @@ def status(data: Data = DEFAULT_DATA, json: Json = False) -> None:
     for row in rows:
         by_status = ", ".join(f"{count:,} {name}" for name, count in row["syncs"].items()) or "none"
         numbers = (f"{row[name]:,}" for name in ("users", "contacts", "definitions", "uploads", "stagedKb"))
-        table.add_row(row["company"], *numbers, by_status)
+        table.add_row(row["name"], *numbers, by_status)
     OUTPUT.print(table)
 
 

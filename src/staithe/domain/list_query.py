@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.limits import PAGE_ITEMS
+from staithe.domain.properties import Requirement
 from staithe.domain.times import parse_time
 
 TERM: Final = re.compile(r"\s*(?P<name>[A-Za-z]+)\s*(?P<operator><=|>=|!=|=|<|>)\s*(?P<value>.*)", re.DOTALL)
@@ -75,7 +76,7 @@ def read_number(parameters: Mapping[str, str], name: str, default: int) -> int:
     try:
         return min(max(int(text), -(2**62)), 2**62)
     except ValueError:
-        raise ValidationFailed(Failure(name, "Must be a whole number.", text)) from None
+        raise ValidationFailed(Failure(name, "Must be a whole number.", text, Requirement.INTEGER)) from None
 
 
 def read_order(text: str, properties: Mapping[str, PropertyType]) -> tuple[str, bool]:
@@ -85,7 +86,7 @@ def read_order(text: str, properties: Mapping[str, PropertyType]) -> tuple[str, 
     name = find_property(words[0], properties)
     if name is None or len(words) > 2 or words[-1].upper() not in (words[0].upper(), "ASC", "DESC"):
         allowed = f"be one of {', '.join(properties)}, then ASC or DESC if wanted" if properties else "be left out here"
-        raise ValidationFailed(Failure("orderBy", f"Must {allowed}.", text))
+        raise ValidationFailed(Failure("orderBy", f"Must {allowed}.", text, Requirement.ENUM))
     return name, words[-1].upper() == "DESC"
 
 
@@ -95,7 +96,7 @@ def find_property(name: str, properties: Mapping[str, PropertyType]) -> str | No
 
 def read_term(text: str, properties: Mapping[str, PropertyType]) -> Condition | None:
     """One comparison, such as `"name=*Test*"` or `createdAt<2025-07-01`; quotes around it or its value are optional."""
-    stripped = strip_quotes(text.strip(), '"')
+    stripped = strip_quotes(strip_quotes(text.strip(), '"'), "'")
     if not stripped:
         return None
     match = TERM.fullmatch(stripped)

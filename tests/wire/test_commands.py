@@ -1,0 +1,142 @@
+"""The command line, beside a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from staithe import __version__
+from tests.support.server import RunningServer
+
+
+def staithe(*words: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "staithe", *words],
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "200", **environment},
+        check=False,
+    )
+
+
+def test_version_and_help() -> None:
+    assert staithe("--version").stdout == f"staithe {__version__}\n"
+    for words in ([], ["serve"], ["demo"], ["seed"], ["status"], ["company", "create"], ["user", "create"]):
+        shown = staithe(*words, "--help")
+        assert shown.returncode == 0
+        assert "Usage: " in shown.stdout
+
+
+def test_companies_users_and_contacts_beside_a_running_server(server: RunningServer) -> None:
+    data = ["--data", str(server.data)]
+    made = json.loads(staithe("company", "create", "north", *data, "--json").stdout)
+    assert made["name"] == "north"
+    user = staithe(
+        "user", "create", "north", "bo", "--role", "reader", "--password-stdin", *data, "--json", given="pw\n"
+    )
+    assert json.loads(user.stdout) == {"company": "north", "name": "bo", "role": "reader"}
+    api = server.api("north\\bo:pw")
+    assert api.bulk("GET", "/syncs").status_code == 200
+    assert api.bulk("POST", "/syncs", json={}).status_code == 403
+    staithe("user", "create", "north", "bo", "--role", "api", "--password-stdin", *data, given="pw2\n")
+    assert api.bulk("GET", "/syncs").status_code == 401, "a changed password ends remembered logins"
+    api = server.api("north\\bo:pw2")
+    seeded = json.loads(staithe("seed", "north", "--contacts", "250", *data, "--json").stdout)
+    assert (seeded["firstId"], seeded["lastId"]) == (1, 250)
+    seeded = json.loads(staithe("seed", "north", "--contacts", "50", *data, "--json").stdout)
+    assert (seeded["firstId"], seeded["lastId"]) == (251, 300)
+    uri = api.define(statement="{{Contact.Field(C_EmailAddress)}}")
+    api.upload(uri, [{"Id": f"contact-{n}@example.com"} for n in (1, 250, 251, 300, 301)])
+    assert [r["recordIndex"] for r in api.rejects(api.sync(uri)["uri"])] == [5]
+    status = json.loads(staithe("status", *data, "--json").stdout)
+    assert status["serving"] is True
+    (north,) = [c for c in status["companies"] if c["name"] == "north"]
+    assert north == {
+        "name": "north",
+        "users": 1,
+        "contacts": 300,
+        "definitions": 1,
+        "uploads": 0,
+        "stagedKb": 0,
+        "syncs": {"warning": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["company", "create", "acme"], "There is a company acme already."),
+        (["company", "create", "a\\b"], "name: Must have 1 to 100 characters"),
+        (["user", "create", "nowhere", "x", "--password-stdin"], "There is no company nowhere."),
+        (["user", "create", "acme", "x", "--password-stdin"], "password: Must not be empty."),
+        (["seed", "nowhere", "--contacts", "1"], "There is no company nowhere."),
+    ],
+)
+def test_wrong_commands_say_so_in_a_line(server: RunningServer, words: list[str], said: str) -> None:
+    failed = staithe(*words, "--data", str(server.data))
+    assert failed.returncode == 1
+    assert said in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_fresh_directory_without_bootstrap_prints_a_password_once(tmp_path: Path) -> None:
+    first = RunningServer(tmp_path / "data", environment={"STAITHE_BOOTSTRAP": ""})
+    said = "".join(first.lines)
+    password = re.search(r"Password, shown this once: (\S+)", said)
+    assert password, said
+    assert "Login of the new data directory: demo\\admin" in said
+    assert first.api(f"demo\\admin:{password[1]}").bulk("GET", "/syncs").status_code == 200
+    assert first.stop() == 0
+    second = RunningServer(tmp_path / "data", environment={"STAITHE_BOOTSTRAP": ""})
+    assert "Password" not in "".join(second.lines)
+    assert second.api(f"demo\\admin:{password[1]}").bulk("GET", "/syncs").status_code == 200
+    assert second.stop() == 0
+    for file in (tmp_path / "data").rglob("*"):
+        assert not file.is_file() or password[1].encode() not in file.read_bytes(), "passwords are hashed at rest"
+
+
+def test_a_malformed_bootstrap_is_refused(tmp_path: Path) -> None:
+    failed = staithe("serve", "--port", "0", "--data", str(tmp_path / "data"), STAITHE_BOOTSTRAP="acme:secret")
+    assert failed.returncode == 1
+    assert "STAITHE_BOOTSTRAP: Must have the form company\\user:password." in failed.stderr
+    assert "secret" not in failed.stderr
+
+
+def test_a_second_server_on_the_same_data_is_refused(server: RunningServer) -> None:
+    failed = staithe("serve", "--port", "0", "--data", str(server.data))
+    assert failed.returncode == 1
+    assert "Another staithe serves the data directory" in failed.stderr
+
+
+def test_a_port_in_use_is_named(server: RunningServer, tmp_path: Path) -> None:
+    port = server.url.rpartition(":")[2]
+    failed = staithe("serve", "--port", port, "--data", str(tmp_path / "data"))
+    assert failed.returncode == 1
+    assert f"Cannot listen on 127.0.0.1:{port}" in failed.stderr
+
+
+def test_health(server: RunningServer) -> None:
+    api = server.api()
+    assert api.call("GET", "/healthz").json() == {"status": "alive"}
+    assert api.call("GET", "/readyz").json() == {"status": "ready"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_stops_every_process(tmp_path: Path, number: signal.Signals) -> None:
+    server = RunningServer(tmp_path / "data", "--workers", "2")
+    children = [*server.children("staithe.http.process"), *server.children("staithe.worker")]
+    assert len(children) == 3
+    os.kill(server.process.pid, number)
+    assert server.process.wait(60) == 0
+    server.close()
+    assert not any(child.is_running() for child in children)

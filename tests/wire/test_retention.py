@@ -1,0 +1,116 @@
+"""What expires when, on a running server whose clock the test moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from staithe.services import retention
+from tests.support.api import Api
+from tests.support.server import RunningServer
+
+DAY_SECONDS = 86_400
+YEAR_DAYS = 365
+
+
+class Clock:
+    """Moves the server's clock."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.days = 0.0
+        self.forward(0)
+
+    def forward(self, days: float) -> None:
+        """Go on so many days."""
+        self.days += days
+        aside = self.file.with_suffix(".new")
+        aside.write_text(str(self.days * DAY_SECONDS))
+        aside.rename(self.file)
+
+
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
+    """The clock of the server below."""
+    return Clock(tmp_path_factory.mktemp("clock") / "offset")
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[RunningServer]:
+    """A server whose clock can be moved."""
+    running = RunningServer(tmp_path_factory.mktemp("moved") / "data", "--clock-file", str(clock.file))
+    yield running
+    assert running.stop() == 0
+
+
+def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
+    limit = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < limit, "it did not come true in time"
+        time.sleep(0.05)
+
+
+def used_kb(api: Api) -> int:
+    return int(api.bulk("GET", "/imports/data").json()["kbUsed"])
+
+
+def test_staged_data_is_kept_for_seven_days(moved: RunningServer, clock: Clock) -> None:
+    api, store = moved.new_company("staged")
+    uri = api.define()
+    api.upload(uri, [{"Id": 1}], **{"idempotency-key": "k"})
+    clock.forward(6.9)
+    eventually(lambda: retention_ran(moved, clock))
+    assert used_kb(api) == 1
+    clock.forward(0.2)
+    eventually(lambda: used_kb(api) == 0)
+    eventually(lambda: not list(store.staging.root.iterdir()))
+    assert api.bulk("GET", uri).status_code == 200
+    assert api.upload(uri, [{"Id": 2}], **{"idempotency-key": "k"}).status_code == 204
+
+
+def retention_ran(server: RunningServer, clock: Clock) -> bool:
+    """Retention has passed since the clock was moved: a canary just over its time is gone."""
+    api, store = server.new_company(f"canary{clock.days}-{time.monotonic_ns()}")
+    uri = api.define()
+    api.upload(uri, [{"Id": 1}])
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE upload SET created_at = 0")
+    eventually(lambda: used_kb(api) == 0)
+    return True
+
+
+def test_unused_definitions_and_old_syncs_go_after_a_year(moved: RunningServer, clock: Clock) -> None:
+    api, store = moved.new_company("old", contacts=1)
+    unused, used = api.define(), api.define()
+    api.upload(used, [{"Id": "x"}])
+    api.sync(used)
+    clock.forward(YEAR_DAYS / 2)
+    api.upload(used, [{"Id": 1}])
+    api.sync(used)
+    clock.forward(YEAR_DAYS / 2 + 1)
+    eventually(lambda: api.bulk("GET", unused).status_code == 410)
+    eventually(lambda: api.bulk("GET", "/syncs/1").status_code == 410)
+    assert api.bulk("GET", "/syncs/1/rejects").status_code == 410
+    eventually(lambda: not list(store.rejects.root.iterdir()))
+    assert api.bulk("GET", "/syncs/2").status_code == 200
+    assert api.bulk("GET", used).status_code == 200
+    assert api.bulk("GET", "/contacts/syncActions").json()["totalResults"] == 1
+    clock.forward(YEAR_DAYS)
+    eventually(lambda: api.bulk("GET", used).status_code == 410)
+    answer = api.bulk("POST", "/syncs", json={"syncedInstanceUri": used})
+    assert answer.json()["failures"][0]["field"] == "syncedInstanceUri"
+
+
+def test_files_that_nothing_names_are_swept(moved: RunningServer) -> None:
+    api, store = moved.new_company("orphans")
+    uri = api.define()
+    api.upload(uri, [{"Id": 1}])
+    (store.staging.root / "left.arrow.part").write_bytes(b"half")
+    (store.rejects.root / "left.arrow").write_bytes(b"whole")
+    assert retention.sweep(store) == 0
+    assert retention.sweep(store, min_age_seconds=-1) == 2
+    assert used_kb(api) == 1
+    assert len(list(store.staging.root.iterdir())) == 1
