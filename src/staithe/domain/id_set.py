@@ -76,6 +76,10 @@ class IdSet:
             position = remaining.rank(min((chunk + 1) * CHUNK_IDS - 1, CONTACT_ID))
         return found
 
+    def page(self, offset: int, count: int) -> IdSet:
+        """The ids at `count` positions after `offset`, in rising order."""
+        return IdSet(self.bitmap[offset : offset + count])
+
     def __and__(self, other: IdSet) -> IdSet:
         return IdSet(self.bitmap & other.bitmap)
 

@@ -58,3 +58,15 @@ UNMAPPED_NAMES_LOGGED: Final = 100
 
 IDEMPOTENCY_KEY_CHARACTERS: Final = 255
 """Characters of an `Idempotency-Key` header [ours]."""
+
+SEARCH_CHARACTERS: Final = 16_000
+"""Characters of the Application API's `search` [ours: SQLite refuses patterns over 50,000 bytes]."""
+
+SEARCH_TERMS: Final = 500
+"""Terms in one `search` [ours: SQLite nests expressions at most 1,000 deep]."""
+
+ASSET_NAME_CHARACTERS: Final = 100
+"""Characters of a contact list's or an email group's name [as a definition's name; inferred]."""
+
+UNKNOWN_IDS_NAMED: Final = 100
+"""Unknown contact ids that one error names [ours]."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+UNIX_SECONDS = re.compile(r"-?[0-9]{1,11}")
 
 
 def format_time(microseconds: int) -> str:
@@ -32,3 +34,11 @@ def parse_time(text: str) -> int | None:
         return (moment - EPOCH) // timedelta(microseconds=1)
     except OverflowError:
         return None
+
+
+def parse_unix_seconds(text: str) -> int | None:
+    """Unix seconds from Unix seconds of any size, or from an ISO 8601 date or time; None if it is neither."""
+    if UNIX_SECONDS.fullmatch(text):
+        return int(text)
+    microseconds = parse_time(text)
+    return None if microseconds is None else microseconds // 1_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, false, func, select
 
 from staithe.domain.list_query import Condition, ListQuery
 
@@ -39,16 +39,18 @@ def columns_of(row: Row[Any]) -> RowMapping:
     return row._mapping  # pyright: ignore[reportPrivateUsage]
 
 
-def to_sql(condition: Condition, column: Column[Any]) -> ColumnElement[bool]:
-    """Texts compare without regard to case, and `*` stands for anything after `=` and `!=`."""
+def to_sql(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Texts compare without regard to case, and `*` stands for anything after `=` and `!=`; an empty text is no value.
+
+    The database lowers both sides: SQLite does so with ASCII letters only, Python with all.
+    """
     value: Any = condition.value
     left: Any = column
     if isinstance(value, str):
-        left, value = func.lower(column), value.lower()
         if condition.operator in ("=", "!="):
-            escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-            like = left.like(escaped, escape="\\")
-            return like if condition.operator == "=" else ~like
+            matches = like(column, value)
+            return matches if condition.operator == "=" else ~func.coalesce(matches, false())
+        left, value = func.lower(column), func.lower(value)
     match condition.operator:
         case "=":
             return left == value
@@ -62,3 +64,11 @@ def to_sql(condition: Condition, column: Column[Any]) -> ColumnElement[bool]:
             return left > value
         case _:
             return left >= value
+
+
+def like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    """The column matches a pattern in which `*` stands for anything; an empty one matches no value."""
+    if not pattern:
+        return column.is_(None)
+    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+    return column.ilike(escaped, escape="\\")

@@ -1,0 +1,179 @@
+"""The query parameters of an Application API search: `count`, `page`, `depth`, `orderBy` and `search`.
+
+Source: Oracle's pages "URL parameters", "Request depth" and "Using the search URL parameter"; docs/compatibility.md has
+what is inferred.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.domain.errors import Failure, ValidationFailed
+from staithe.domain.limits import PAGE_ITEMS, SEARCH_CHARACTERS, SEARCH_TERMS
+from staithe.domain.list_query import Condition, PropertyType, find_property, read_number, read_order
+from staithe.domain.properties import Requirement
+from staithe.domain.times import parse_unix_seconds
+
+OPERATOR: Final = r"<=|>=|!=|=|<|>"
+UNKNOWN_TERM: Final = re.compile(rf"\s*[A-Za-z_]\w*\s*(?:{OPERATOR})")
+NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
+WORD_PROPERTY: Final = "name"
+"""What a search without property and operator is compared with."""
+
+
+class Depth(StrEnum):
+    """How much of an object a reply shows."""
+
+    MINIMAL = "minimal"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+
+
+class SearchQuery(Struct, frozen=True):
+    """Which page of which objects to give, and how much of each.
+
+    One of `alternatives` must hold (if there are any), and all of `restrictions`. Times in them are Unix seconds.
+    """
+
+    page: int = 1
+    count: int = PAGE_ITEMS
+    depth: Depth = Depth.PARTIAL
+    order_by: str = ""
+    descending: bool = False
+    alternatives: tuple[Condition, ...] = ()
+    restrictions: tuple[Condition, ...] = ()
+
+    @property
+    def offset(self) -> int:
+        """How many objects stand before the page."""
+        return (self.page - 1) * self.count
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether anything is left out."""
+        return bool(self.alternatives or self.restrictions)
+
+
+def read_search_query(parameters: Mapping[str, str], properties: Mapping[str, PropertyType]) -> SearchQuery:
+    """Read the parameters of a search, names in lower case. Unknown parameters are ignored.
+
+    Args:
+        parameters: query parameters by lower-case name.
+        properties: what can be searched and ordered by, with its type.
+
+    Raises:
+        ValidationFailed: a value cannot be used.
+    """
+    order_by, descending = read_order(parameters.get("orderby", ""), properties)
+    alternatives, restrictions = read_search(parameters.get("search", ""), properties)
+    return SearchQuery(
+        page=min(max(read_number(parameters, "page", 1), 1), 2**31),
+        count=min(max(read_number(parameters, "count", PAGE_ITEMS), 1), PAGE_ITEMS),
+        depth=read_depth(parameters, Depth.PARTIAL),
+        order_by=order_by,
+        descending=descending,
+        alternatives=alternatives,
+        restrictions=restrictions,
+    )
+
+
+def read_depth(parameters: Mapping[str, str], default: Depth) -> Depth:
+    """The parameter `depth`.
+
+    Raises:
+        ValidationFailed: it is none of the three.
+    """
+    text = parameters.get("depth", "").strip()
+    try:
+        return Depth(text.lower()) if text else default
+    except ValueError:
+        rule = f"Must be one of {', '.join(Depth)}."
+        raise ValidationFailed(Failure("depth", rule, text, Requirement.ENUM)) from None
+
+
+def read_search(
+    text: str, properties: Mapping[str, PropertyType]
+) -> tuple[tuple[Condition, ...], tuple[Condition, ...]]:
+    """(alternatives, restrictions) of `search`.
+
+    Terms stand one behind the other, as in `emailAddress='a@b.c'emailAddress='d@e.f'`: those with `=` are alternatives,
+    those with another operator must hold besides. A text without property and operator is compared with the name.
+
+    Raises:
+        ValidationFailed: an unknown property, or a value that is not of its type.
+    """
+    stripped = text.strip()
+    if not stripped:
+        return (), ()
+    if len(stripped) > SEARCH_CHARACTERS:
+        raise ValidationFailed(
+            Failure("search", f"Must have at most {SEARCH_CHARACTERS} characters.", text[:100], Requirement.TEXT_LENGTH)
+        )
+    terms = split_terms(stripped, properties)
+    if terms is None:
+        if UNKNOWN_TERM.match(stripped):
+            rule = f"Must compare one of {', '.join(properties)}, such as name='My list'."
+            raise ValidationFailed(Failure("search", rule, text, Requirement.ENUM))
+        terms = [Condition(WORD_PROPERTY, "=", strip_quotes(stripped))]
+    if len(terms) > SEARCH_TERMS:
+        raise ValidationFailed(
+            Failure("search", f"Must have at most {SEARCH_TERMS} terms.", text[:100], Requirement.TEXT_LENGTH)
+        )
+    alternatives = tuple(term for term in terms if term.operator == "=")
+    if any(matches_all(term) for term in alternatives):
+        alternatives = ()
+    return alternatives, tuple(term for term in terms if term.operator != "=")
+
+
+def matches_all(term: Condition) -> bool:
+    return isinstance(term.value, str) and term.value != "" and set(term.value) == {"*"}
+
+
+def split_terms(text: str, properties: Mapping[str, PropertyType]) -> list[Condition] | None:
+    """The terms of a search; None if it does not start with a known property and an operator.
+
+    A value ends at its closing quote or, without quotes, where the next known property with an operator begins.
+    """
+    names = "|".join(map(re.escape, properties))
+    term = re.compile(
+        rf"\s*(?P<name>{names})\s*(?P<operator>{OPERATOR})\s*"
+        r"(?:'(?P<single>.*?)'|\"(?P<double>.*?)\"|(?P<bare>.*?))\s*"
+        rf"(?=\Z|(?:{names})\s*(?:{OPERATOR}))",
+        re.DOTALL | re.IGNORECASE,
+    )
+    found: list[Condition] = []
+    position = 0
+    while position < len(text):
+        match = term.match(text, position)
+        if match is None:
+            return None
+        name = find_property(match["name"], properties) or ""
+        value = next(v for v in (match["single"], match["double"], match["bare"]) if v is not None)
+        found.append(Condition(name, match["operator"], read_value(value, properties[name], text)))
+        position = match.end()
+    return found
+
+
+def read_value(value: str, property_type: PropertyType, text: str) -> str | int:
+    match property_type:
+        case PropertyType.TEXT:
+            return value
+        case PropertyType.NUMBER:
+            if NUMBER.fullmatch(value):
+                return int(value)
+            raise ValidationFailed(Failure("search", "Must compare with a whole number.", text, Requirement.INTEGER))
+        case PropertyType.TIME:
+            seconds = parse_unix_seconds(value)
+            if seconds is None:
+                rule = "Must compare with a time in Unix seconds, or such as 2026-01-31T09:00:00Z."
+                raise ValidationFailed(Failure("search", rule, text, Requirement.DATE))
+            return seconds
+
+
+def strip_quotes(text: str) -> str:
+    return text[1:-1] if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"" else text
