@@ -3,7 +3,8 @@
 StaitheError
 └── RequestError            the request is refused; nothing was changed
     ├── ValidationFailed    a property or parameter is wrong          (failures)
-    ├── ParseFailed         the body is not what it says it is        (where)
+    │   ├── ParseFailed     the body is not what it says it is        (where)
+    │   └── NotUnique       a value that must be unique is taken
     ├── NotAuthenticated    no login, or a wrong one
     ├── NotAllowed          the login's role lacks the right
     ├── NotFound            there is no such thing, nor was there
@@ -60,6 +61,10 @@ class ParseFailed(ValidationFailed):
 
     def __init__(self, constraint: str, value: object = None) -> None:
         super().__init__(Failure("body", constraint, value))
+
+
+class NotUnique(ValidationFailed):
+    """A value that must be unique belongs to something else."""
 
 
 class NotAuthenticated(RequestError):

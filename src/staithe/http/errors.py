@@ -17,6 +17,7 @@ LOGGER: Final = logging.getLogger(__name__)
 BULK_ROOT: Final = "/api/bulk/2.0"
 
 STATUSES: Final[Mapping[type[RequestError], int]] = {
+    errors.NotUnique: 409,
     errors.ValidationFailed: 400,
     errors.NotAuthenticated: 401,
     errors.NotAllowed: 403,

@@ -1,2 +1,159 @@
-from staithe.http.errors import to_answer
-OPERATIONS = ()
+"""The Application API's operations that sync actions need: contact lists, email groups and contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.domain.assets import Asset
+from staithe.domain.errors import RequestError, ValidationFailed
+from staithe.domain.search_query import Depth, read_depth, read_search_query
+from staithe.http import errors
+from staithe.http.calls import Answer, Call
+from staithe.services import assets, contacts
+from staithe.services.contacts import ContactView
+from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
+from staithe.storage.contacts import SEARCHABLE as CONTACT_PROPERTIES
+from staithe.wire import rest as wire
+from staithe.wire.bulk import Body
+
+REST_ROOT: Final = "/api/REST"
+VERSIONS: Final = ("1.0", "2.0")
+"""Clients use both for the same things [observed], and where they differ lies outside of what is served."""
+
+
+class AssetKind(Struct, frozen=True):
+    """What tells contact lists and email groups apart."""
+
+    name: str
+    object_type: str
+    path: str
+    properties: tuple[str, ...]
+    to_body: Callable[[Asset, int, Depth], Body]
+
+
+ASSET_KINDS: Final = (
+    AssetKind(assets.CONTACT_LIST, "ContactList", "/assets/contact/list", wire.LIST_PROPERTIES, wire.contact_list_body),
+    AssetKind(assets.EMAIL_GROUP, "EmailGroup", "/assets/email/group", wire.GROUP_PROPERTIES, wire.email_group_body),
+)
+
+
+def search_assets(kind: AssetKind, call: Call) -> Answer:
+    query = read_search_query(call.parameters, ASSET_PROPERTIES)
+    found, total = assets.search(call.caller, kind.name, query)
+    bodies = [kind.to_body(asset, size, query.depth) for asset, size in found]
+    return Answer(200, wire.page_body(bodies, query, total))
+
+
+def create_asset(kind: AssetKind, call: Call) -> Answer:
+    properties = wire.read_properties(call.body, kind.properties)
+    return Answer(201, kind.to_body(*assets.create(call.caller, kind.name, properties), Depth.COMPLETE))
+
+
+def get_asset(kind: AssetKind, call: Call) -> Answer:
+    depth = read_depth(call.parameters, Depth.COMPLETE)
+    return Answer(200, kind.to_body(*assets.read_sized(call.caller, kind.name, call.id), depth))
+
+
+def change_asset(kind: AssetKind, call: Call) -> Answer:
+    properties = wire.read_properties(call.body, kind.properties)
+    return Answer(200, kind.to_body(*assets.change(call.caller, kind.name, call.id, properties), Depth.COMPLETE))
+
+
+def delete_asset(kind: AssetKind, call: Call) -> Answer:
+    assets.delete(call.caller, kind.name, call.id)
+    return Answer(200)
+
+
+def contact_body(view: ContactView, depth: Depth = Depth.COMPLETE) -> Body:
+    return wire.contact_body(view.contact, depth, is_subscribed=view.is_subscribed, is_bounced=view.is_bounced)
+
+
+def search_contacts(call: Call) -> Answer:
+    query = read_search_query(call.parameters, CONTACT_PROPERTIES)
+    found, total = contacts.search(call.caller, query)
+    return Answer(200, wire.page_body([contact_body(view, query.depth) for view in found], query, total))
+
+
+def create_contact(call: Call) -> Answer:
+    return Answer(201, contact_body(contacts.create(call.caller, wire.read_contact_properties(call.body))))
+
+
+def get_contact(call: Call) -> Answer:
+    depth = read_depth(call.parameters, Depth.COMPLETE)
+    return Answer(200, contact_body(contacts.read(call.caller, call.id), depth))
+
+
+def change_contact(call: Call) -> Answer:
+    return Answer(200, contact_body(contacts.change(call.caller, call.id, wire.read_contact_properties(call.body))))
+
+
+def delete_contact(call: Call) -> Answer:
+    contacts.delete(call.caller, call.id)
+    return Answer(200)
+
+
+def list_memberships(call: Call) -> Answer:
+    return Answer(200, [wire.membership_body(a) for a in contacts.read_memberships(call.caller, call.id)])
+
+
+class Operation(Struct, frozen=True):
+    """A method on a path; `takes` and `gives` name the schemas of its bodies, `object_type` what errors are about."""
+
+    method: str
+    path: str
+    perform: Callable[[Call], Answer]
+    object_type: str
+    takes: str = ""
+    gives: str = ""
+
+    def handle(self, call: Call) -> Answer:
+        """Answer a call; what is wrong with its properties or parameters as the Application API says it."""
+        try:
+            return self.perform(call)
+        except ValidationFailed as error:
+            if self.method == "GET":
+                return Answer(errors.to_status(error), [wire.parameter_error_body(f) for f in error.failures])
+            return property_errors(error, self.object_type)
+
+
+def property_errors(error: ValidationFailed, object_type: str) -> Answer:
+    return Answer(errors.to_status(error), [wire.property_error_body(f, object_type) for f in error.failures])
+
+
+def to_answer(error: RequestError) -> Answer:
+    """A refused request: a list of what is wrong with it, or the body that the Bulk API gives too."""
+    return property_errors(error, "") if isinstance(error, ValidationFailed) else errors.to_answer(error)
+
+
+def asset_operations(root: str) -> Iterator[Operation]:
+    """The operations on lists and groups."""
+    for kind in ASSET_KINDS:
+        name, one = kind.object_type, f"{root}{kind.path}/{{id}}"
+        yield Operation("GET", f"{root}{kind.path}s", partial(search_assets, kind), name, gives=f"{name}Search")
+        yield Operation("POST", root + kind.path, partial(create_asset, kind), name, f"{name}Request", name)
+        yield Operation("GET", one, partial(get_asset, kind), name, gives=name)
+        yield Operation("PUT", one, partial(change_asset, kind), name, f"{name}Request", name)
+        yield Operation("DELETE", one, partial(delete_asset, kind), name)
+
+
+def contact_operations(root: str) -> Iterator[Operation]:
+    """The operations on contacts."""
+    one = f"{root}/data/contact/{{id}}"
+    yield Operation("GET", f"{root}/data/contacts", search_contacts, "Contact", gives="ContactSearch")
+    yield Operation("POST", f"{root}/data/contact", create_contact, "Contact", "ContactRequest", "Contact")
+    yield Operation("GET", one, get_contact, "Contact", gives="Contact")
+    yield Operation("PUT", one, change_contact, "Contact", "ContactRequest", "Contact")
+    yield Operation("DELETE", one, delete_contact, "Contact")
+    yield Operation("GET", f"{one}/membership", list_memberships, "Contact", gives="ContactMemberships")
+
+
+OPERATIONS: Final = tuple(
+    operation
+    for version in VERSIONS
+    for operations in (asset_operations, contact_operations)
+    for operation in operations(f"{REST_ROOT}/{version}")
+)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
 
 from staithe.domain.assets import Asset
-from staithe.domain.list_query import ListQuery, PropertyType
+from staithe.domain.limits import SECOND
+from staithe.domain.list_query import Condition, ListQuery, PropertyType
+from staithe.domain.search_query import SearchQuery
 from staithe.storage import counters
-from staithe.storage.listing import columns_of, read_page
+from staithe.storage.listing import columns_of, read_page, to_sql
+from staithe.storage.searching import find_page
 from staithe.storage.tables import CONTACT_LIST, DEFINITION_ASSET, EMAIL_GROUP
 
 TABLES: Final[Mapping[str, Table]] = {"contactlist": CONTACT_LIST, "emailgroup": EMAIL_GROUP}
@@ -89,6 +92,21 @@ def read_assets(connection: Connection, kind: str, query: ListQuery) -> tuple[li
     columns = {name: table.c[column] for name, column in COLUMN_NAMES.items()}
     rows, total, more = read_page(connection, table, columns, query)
     return [to_asset(row) for row in rows], total, more
+
+
+def search_assets(connection: Connection, kind: str, query: SearchQuery) -> tuple[list[Asset], int]:
+    """One page of the lists or groups that a search finds, and how many there are."""
+    table = TABLES[kind]
+    columns: dict[str, ColumnElement[Any]] = {
+        name: table.c[column] // SECOND if SEARCHABLE[name] is PropertyType.TIME else table.c[column]
+        for name, column in COLUMN_NAMES.items()
+    }
+
+    def condition(term: Condition) -> ColumnElement[bool]:
+        return to_sql(term, columns[term.name])
+
+    rows, total = find_page(connection, table, columns, query, condition)
+    return [to_asset(row) for row in rows], total
 
 
 def lists_by_id(connection: Connection, ids: list[int]) -> list[Asset]:

@@ -1,0 +1,138 @@
+"""Contacts: make, read, change, delete, search, and the lists that one is on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+from sqlalchemy import Connection
+
+from staithe.domain.assets import Asset
+from staithe.domain.contact_changes import EMAIL_NAME, ContactChanges, read_contact_changes
+from staithe.domain.errors import Failure, Gone, NotFound, NotUnique
+from staithe.domain.fields import Contact
+from staithe.domain.id_set import IdSet, SetChange
+from staithe.domain.properties import Requirement
+from staithe.domain.search_query import SearchQuery
+from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET, contact_list_set
+from staithe.services.caller import Caller
+from staithe.storage import assets, contacts, sets
+
+LIST_SETS: Final = contact_list_set(0).removesuffix("0")
+
+
+class ContactView(Struct, frozen=True):
+    """A contact with the states that are kept as sets."""
+
+    contact: Contact
+    is_subscribed: bool
+    is_bounced: bool
+
+
+def get_contact(connection: Connection, contact_id: int) -> Contact:
+    """One contact.
+
+    Raises:
+        NotFound: there never was one with this id.
+        Gone: there was, and it was deleted.
+    """
+    found = contacts.find_contact(connection, contact_id)
+    if found is not None:
+        return found
+    if contacts.was_given(connection, contact_id):
+        raise Gone(f"The contact {contact_id} was deleted.")
+    raise NotFound(f"There is no contact {contact_id}.")
+
+
+def view(connection: Connection, found: list[Contact]) -> list[ContactView]:
+    """The contacts with their states: reads the chunks that they are in of two sets."""
+    ids = IdSet.of(contact.id for contact in found)
+    chunks = ids.chunk_numbers()
+    unsubscribed = sets.load_set(connection, GLOBAL_UNSUBSCRIBED_SET, chunks)
+    bounced = sets.load_set(connection, BOUNCED_SET, chunks)
+    return [ContactView(contact, contact.id not in unsubscribed, contact.id in bounced) for contact in found]
+
+
+def read(caller: Caller, contact_id: int) -> ContactView:
+    """One contact with its states."""
+    with caller.database.read() as connection:
+        return view(connection, [get_contact(connection, contact_id)])[0]
+
+
+def search(caller: Caller, query: SearchQuery) -> tuple[list[ContactView], int]:
+    """One page of the contacts that a search finds, and how many there are."""
+    with caller.database.read() as connection:
+        found, total = contacts.search_contacts(connection, query)
+        return view(connection, found), total
+
+
+def read_memberships(caller: Caller, contact_id: int) -> list[Asset]:
+    """The contact lists that a contact is on, by their ids."""
+    with caller.database.read() as connection:
+        get_contact(connection, contact_id)
+        names = contacts.sets_of(connection, contact_id)
+        list_ids = [int(name.removeprefix(LIST_SETS)) for name in names if name.startswith(LIST_SETS)]
+        return assets.lists_by_id(connection, list_ids)
+
+
+def create(caller: Caller, properties: Mapping[str, object]) -> ContactView:
+    """Make a contact.
+
+    Raises:
+        ValidationFailed: a property is wrong, or there is no email address.
+        NotUnique: another contact has the email address.
+    """
+    changes = read_contact_changes(properties, None)
+    with caller.database.write() as connection:
+        refuse_taken_email(connection, changes, 0)
+        change_id = sets.record_change(connection, "creation of a contact", caller.now, caller.name)
+        contact_id = contacts.add_contact(connection, changes.values, caller.now, caller.name, change_id)
+        sets.change_sets(connection, change_id, state_changes(contact_id, changes))
+        return view(connection, [get_contact(connection, contact_id)])[0]
+
+
+def change(caller: Caller, contact_id: int, properties: Mapping[str, object]) -> ContactView:
+    """Change what the properties name of a contact.
+
+    Raises:
+        ValidationFailed: a property is wrong.
+        NotUnique: another contact has the email address.
+    """
+    with caller.database.write() as connection:
+        changes = read_contact_changes(properties, get_contact(connection, contact_id))
+        refuse_taken_email(connection, changes, contact_id)
+        contacts.change_contact(connection, contact_id, changes.values, caller.now, caller.name)
+        states = state_changes(contact_id, changes)
+        if states:
+            action = f"change of contact {contact_id}"
+            change_id = sets.record_change(connection, action, caller.now, caller.name)
+            sets.change_sets(connection, change_id, states)
+        return view(connection, [get_contact(connection, contact_id)])[0]
+
+
+def refuse_taken_email(connection: Connection, changes: ContactChanges, own_id: int) -> None:
+    email = changes.values.get(EMAIL_NAME)
+    if email and contacts.find_by_email(connection, str(email)) not in (None, own_id):
+        rule = "Must be an address that no other contact has."
+        raise NotUnique(Failure("emailAddress", rule, email, Requirement.UNIQUENESS))
+
+
+def state_changes(contact_id: int, changes: ContactChanges) -> dict[str, SetChange]:
+    """What becomes of the sets: a contact is subscribed when it is not in the set of the unsubscribed."""
+    one, none = IdSet.of([contact_id]), IdSet()
+    is_unsubscribed = None if changes.is_subscribed is None else not changes.is_subscribed
+    states = {GLOBAL_UNSUBSCRIBED_SET: is_unsubscribed, BOUNCED_SET: changes.is_bounced}
+    return {
+        name: SetChange(one, none) if is_in else SetChange(none, one)
+        for name, is_in in states.items()
+        if is_in is not None
+    }
+
+
+def delete(caller: Caller, contact_id: int) -> None:
+    """Delete a contact, and take it out of every set it is in."""
+    with caller.database.write() as connection:
+        get_contact(connection, contact_id)
+        change_id = sets.record_change(connection, f"deletion of contact {contact_id}", caller.now, caller.name)
+        contacts.remove_contact(connection, contact_id, change_id)

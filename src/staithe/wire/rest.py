@@ -1,0 +1,170 @@
+"""Bodies of the Application API: ids, counts, times (Unix seconds) and booleans are texts there.
+
+Keys stand in the order of recorded replies, and those without a value are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from staithe.domain.assets import Asset, GroupProperties
+from staithe.domain.contact_changes import field_text
+from staithe.domain.errors import Failure
+from staithe.domain.fields import CONTACT_FIELDS, FIELDS_BY_REST_NAME, Contact
+from staithe.domain.properties import Requirement
+from staithe.domain.search_query import Depth, SearchQuery
+from staithe.domain.times import format_unix
+from staithe.wire.bulk import Body, canonical_names, decode_object
+
+LIST_PROPERTIES: Final = ("name", "description", "membershipAdditions", "membershipDeletions")
+GROUP_PROPERTIES: Final = (
+    "name",
+    "description",
+    "displayName",
+    "isVisibleInOutlookPlugin",
+    "isVisibleInPublicSubscriptionList",
+)
+CONTACT_PROPERTIES: Final = (*FIELDS_BY_REST_NAME, "isSubscribed", "isBounceback", "fieldValues")
+FIELD_VALUE_PROPERTIES: Final = ("id", "value")
+FIELDS_WITHOUT_PROPERTY: Final = tuple(field for field in CONTACT_FIELDS if not field.rest_name)
+
+ROOT_FOLDER: Final = "1"
+PERMISSIONS: Final = "fullControl"
+
+
+def read_properties(body: bytes, names: Sequence[str]) -> dict[str, object]:
+    """The properties of a request that are known, in canonical spelling.
+
+    Raises:
+        ParseFailed: the body is no JSON object.
+    """
+    return canonical_names(decode_object(body), names)
+
+
+def read_contact_properties(body: bytes) -> dict[str, object]:
+    """The properties of a contact, those of its `fieldValues` in canonical spelling too.
+
+    Raises:
+        ParseFailed: the body is no JSON object.
+    """
+    properties = read_properties(body, CONTACT_PROPERTIES)
+    items: Any = properties.get("fieldValues")
+    if isinstance(items, list):
+        properties["fieldValues"] = [
+            canonical_names(item, FIELD_VALUE_PROPERTIES) if isinstance(item, dict) else item for item in items
+        ]
+    return properties
+
+
+def format_boolean(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def asset_head(kind: str, asset: Asset, depth: Depth, folder: str = "") -> Body:
+    """What lists and groups begin with, at every depth: recorded replies show it whole even at minimal depth."""
+    return {
+        "type": kind,
+        "id": str(asset.id),
+        "createdAt": format_unix(asset.created_at),
+        "createdBy": asset.created_by,
+        "depth": depth.value,
+        **({"description": asset.description} if asset.description and depth is not Depth.MINIMAL else {}),
+        **({"folderId": folder} if folder else {}),
+        "name": asset.name,
+        "permissions": PERMISSIONS,
+        "updatedAt": format_unix(asset.updated_at),
+        "updatedBy": asset.updated_by,
+    }
+
+
+def contact_list_body(asset: Asset, size: int, depth: Depth) -> Body:
+    """A contact list with the number of its members."""
+    head = asset_head("ContactList", asset, depth, ROOT_FOLDER)
+    if depth is Depth.MINIMAL:
+        return head
+    return {**head, "count": str(size), "dataLookupId": asset.data_lookup_id, "scope": "global"}
+
+
+def email_group_body(asset: Asset, _size: int, depth: Depth) -> Body:
+    """An email group. It has no emails of its own here, so `emailIds` is empty."""
+    head = asset_head("EmailGroup", asset, depth)
+    if depth is Depth.MINIMAL:
+        return head
+    properties = msgspec.json.decode(asset.properties, type=GroupProperties)
+    return {
+        **head,
+        **({"displayName": properties.display_name} if properties.display_name else {}),
+        "emailIds": [],
+        "isVisibleInOutlookPlugin": format_boolean(properties.is_visible_in_outlook_plugin),
+        "isVisibleInPublicSubscriptionList": format_boolean(properties.is_visible_in_public_subscription_list),
+        "subscriptionListDataLookupId": asset.data_lookup_id,
+    }
+
+
+def membership_body(contact_list: Asset) -> Body:
+    """A list that a contact is on."""
+    return {"type": "ContactList", "id": str(contact_list.id), "name": contact_list.name}
+
+
+def contact_body(contact: Contact, depth: Depth, *, is_subscribed: bool, is_bounced: bool) -> Body:
+    """A contact: first what every object has, then the rest by name.
+
+    Source: Oracle's page "Request depth" and recorded replies.
+    """
+    email = contact.text("C_EmailAddress")
+    head = {
+        "type": "Contact",
+        **({"currentStatus": "Awaiting action"} if depth is not Depth.MINIMAL else {}),
+        "id": str(contact.id),
+        "createdAt": format_unix(contact.created_at),
+        "depth": depth.value,
+        **({"name": email} if email else {}),
+        "updatedAt": format_unix(contact.updated_at),
+    }
+    if depth is Depth.MINIMAL:
+        return {**head, **({"emailAddress": email} if email else {})}
+    rest: Body = {name: text for name, field in FIELDS_BY_REST_NAME.items() if (text := field_text(field, contact))}
+    rest["emailFormatPreference"] = "unspecified"
+    rest["isBounceback"] = format_boolean(is_bounced)
+    rest["isSubscribed"] = format_boolean(is_subscribed)
+    if is_subscribed:
+        rest["subscriptionDate"] = format_unix(contact.created_at)
+    if depth is Depth.COMPLETE:
+        rest["fieldValues"] = field_values(contact)
+    return {**head, **dict(sorted(rest.items()))}
+
+
+def field_values(contact: Contact) -> list[Body]:
+    return [
+        {"type": "FieldValue", "id": str(field.id), "value": text}
+        for field in FIELDS_WITHOUT_PROPERTY
+        if (text := field_text(field, contact))
+    ]
+
+
+def page_body(elements: list[Body], query: SearchQuery, total: int) -> Body:
+    """The envelope of a search."""
+    return {"elements": elements, "page": query.page, "pageSize": query.count, "total": total}
+
+
+def property_error_body(failure: Failure, object_type: str) -> Body:
+    """A wrong property of an object. A value that was not sent shows as empty."""
+    return {
+        "type": "ObjectValidationError",
+        **({"container": {"type": "ObjectKey", "objectType": object_type}} if object_type else {}),
+        "property": failure.field,
+        **broken_rule(failure),
+    }
+
+
+def parameter_error_body(failure: Failure) -> Body:
+    """A wrong query parameter."""
+    return {"type": "EndpointParameterError", "parameter": failure.field, **broken_rule(failure)}
+
+
+def broken_rule(failure: Failure) -> Mapping[str, object]:
+    value = "" if failure.value is None else str(failure.value)
+    return {"requirement": {"type": failure.requirement or Requirement.SYNTAX.value}, "value": value}
