@@ -1,0 +1,90 @@
+"""Audits a company's store from the outside: do the recorded changes, from empty, make the sets that are stored?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+from sqlalchemy import Connection, func, select, text
+
+from staithe.domain.id_set import IdSet
+from staithe.services.stores import CompanyStore
+from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, SET_CHANGE, SYNC, UPLOAD
+
+FINISHED_WITH_EFFECT = ("success", "warning")
+
+
+class Replay:
+    """The sets as the recorded changes make them. `follow` may be called again after more changes."""
+
+    def __init__(self) -> None:
+        self.sets: dict[str, IdSet] = {}
+        self.last_change = 0
+
+    def follow(self, connection: Connection) -> None:
+        """Apply the changes since the last call, and compare all sets with those that are stored."""
+        rows = connection.execute(
+            select(SET_CHANGE.c.change_id, SET_CHANGE.c.chunk, SET_CHANGE.c.added, SET_CHANGE.c.removed, ID_SET.c.name)
+            .join(ID_SET, ID_SET.c.id == SET_CHANGE.c.set_id)
+            .where(SET_CHANGE.c.change_id > self.last_change)
+            .order_by(SET_CHANGE.c.change_id)
+        )
+        for change_id, chunk, added_bits, removed_bits, name in rows:
+            before = self.sets.get(name, IdSet())
+            added = IdSet.from_chunks([added_bits] if added_bits else [])
+            removed = IdSet.from_chunks([removed_bits] if removed_bits else [])
+            assert added or removed, f"change {change_id} of {name} says nothing"
+            assert not added & before, f"change {change_id} added to {name} what was in it"
+            assert not removed - before, f"change {change_id} took out of {name} what was not in it"
+            assert (added | removed).chunk_numbers() == [chunk]
+            self.sets[name] = (before | added) - removed
+        self.last_change = connection.execute(select(func.max(CHANGE.c.id))).scalar() or 0
+        stored = stored_sets(connection)
+        assert {n: s for n, s in self.sets.items() if s} == {n: s for n, s in stored.items() if s}
+
+
+def stored_sets(connection: Connection) -> dict[str, IdSet]:
+    """Every set, by name; checks that each chunk's row tells its size."""
+    query = select(ID_SET.c.name, ID_SET_CHUNK.c.chunk, ID_SET_CHUNK.c.size, ID_SET_CHUNK.c.bits).join(
+        ID_SET_CHUNK, ID_SET_CHUNK.c.set_id == ID_SET.c.id
+    )
+    found: dict[str, IdSet] = dict.fromkeys(connection.execute(select(ID_SET.c.name)).scalars(), IdSet())
+    for name, chunk, size, bits in connection.execute(query):
+        ids = IdSet.from_chunks([bits])
+        assert ids.chunk_numbers() == [chunk]
+        assert len(ids) == size
+        found[name] |= ids
+    return found
+
+
+def check_changes_of_syncs(connection: Connection) -> None:
+    """A sync that had an effect has one change, any other has none."""
+    of_syncs = Counter(connection.execute(select(CHANGE.c.sync_id).where(CHANGE.c.sync_id.is_not(None))).scalars())
+    ended = connection.execute(select(SYNC.c.id).where(SYNC.c.status.in_(FINISHED_WITH_EFFECT))).scalars()
+    assert of_syncs == Counter(ended)
+
+
+def check_integrity(connection: Connection) -> None:
+    """SQLite's own check of the file."""
+    assert connection.execute(text("PRAGMA integrity_check")).scalars().all() == ["ok"]
+
+
+def check_files(store: CompanyStore) -> None:
+    """The files are those that rows name, no more and no less."""
+    with store.database.read() as connection:
+        staged = set(connection.execute(select(UPLOAD.c.file)).scalars())
+        rejected = set(connection.execute(select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))).scalars())
+    assert names_in(store.staging.root) == staged
+    assert names_in(store.rejects.root) == rejected
+
+
+def names_in(folder: Path) -> set[str]:
+    """The names of a folder's entries."""
+    return {path.name for path in folder.iterdir()}
+
+
+def staged_values(store: CompanyStore, name: str, field: str) -> list[str | None]:
+    """One column of a staged file."""
+    batches = list(store.staging.read(name))
+    return [] if not batches else pa.Table.from_batches(batches).column(field).to_pylist()
