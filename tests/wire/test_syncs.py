@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -399,7 +400,7 @@ def test_syncs_of_one_definition_run_in_order_each_with_its_own_uploads(api: Api
     paused.resume()
     ended = [api.wait(sync) for sync in made]
     assert [s["status"] for s in ended] == ["warning"] * 5
-    assert all(a["syncEndedAt"] <= b["syncStartedAt"] for a, b in zip(ended, ended[1:], strict=False))
+    assert all(a["syncEndedAt"] <= b["syncStartedAt"] for a, b in itertools.pairwise(ended))
     assert [api.rejects(sync)[0]["fieldValues"] for sync in made] == [{"Id": f"x{n}"} for n in range(1, 6)]
 
 

@@ -326,7 +326,8 @@ def test_413_when_the_staging_quota_is_full(narrow: RunningServer) -> None:
             "status": 413,
             "error": "Request Entity Too Large",
             "message": f"The company's staging quota of 40 kB has {left} kB left.",
-            "advice": "Sync what is staged, or delete staged data that is not wanted; GET /imports/data shows the quota.",
+            "advice": "Sync what is staged, or delete staged data that is not wanted; "
+            "GET /imports/data shows the quota.",
             "kbAllowed": 40,
             "kbLeft": left,
         },

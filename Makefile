@@ -1,0 +1,53 @@
+# Staithe's commands. `make` lists them.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(VENV)/run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Staithe needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'Installing Staithe into $(VENV) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/dev: $(VENV)/run requirements-dev.lock
+	@echo 'Installing what tests and benchmarks need ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+demo: $(VENV)/run ## run the main job on a million contacts and go on serving (ARGS="--once" ends instead)
+	@$(BIN)/staithe demo $(ARGS)
+
+serve: $(VENV)/run ## start the server on ./staithe-data (ARGS="--port 9000")
+	@$(BIN)/staithe serve $(ARGS)
+
+check: $(VENV)/dev ## lint, format, types and import contracts
+	@$(BIN)/ruff check src tests bench
+	@$(BIN)/ruff format --check src tests bench
+	@$(BIN)/basedpyright --pythonpath $(BIN)/python
+	@$(BIN)/lint-imports --no-cache --no-logo
+
+test: check ## everything that check does, and all tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+torture: $(VENV)/dev ## kill the server and the worker 1,000 times
+	@$(BIN)/python -m pytest tests/fault --torture-rounds 1000 -s $(ARGS)
+
+bench: $(VENV)/dev ## measure against floors in the same run (ARGS="--help" tells the options)
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## resolve the locked versions anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.lock
+
+clean: ## remove the environment and all caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: help demo serve check test torture bench lock clean

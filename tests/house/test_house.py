@@ -1,0 +1,178 @@
+"""The rules of the house that no other tool holds: sizes, words, schema, lock files, and documents that tell the truth."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, inspect
+from sqlalchemy.engine import Inspector
+
+from staithe import __version__
+from staithe.cli.main import app
+from staithe.domain import codes, limits
+from staithe.domain.codes import StatusCode
+from staithe.domain.elements import OPERATIONS
+from staithe.http.errors import STATUSES
+from staithe.storage.database import open_database
+from staithe.storage.tables import CONTROL_METADATA, METADATA
+
+ROOT = Path(__file__).parent.parent.parent
+LONGEST_FILE = 500
+LONGEST_FUNCTION = 70
+CODE = sorted(p for folder in ("src", "tests", "bench") for p in (ROOT / folder).rglob("*.py"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_file_and_no_function_is_too_long(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST_FILE
+    long = [f.name for f in functions(path) if (f.end_lineno or 0) - f.lineno + 1 > LONGEST_FUNCTION]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_module_says_its_duty(path: Path) -> None:
+    text = path.read_text()
+    assert not text.strip() or ast.get_docstring(ast.parse(text))
+
+
+def test_no_module_has_a_name_without_meaning() -> None:
+    names = {path.stem for path in (ROOT / "src").rglob("*.py")}
+    assert names.isdisjoint({"utils", "helpers", "common", "base", "manager", "misc"})
+
+
+def test_only_the_fields_words_are_used() -> None:
+    """The glossary's last column: words that would be a second name for something."""
+    table = (ROOT / "docs" / "glossary.md").read_text()
+    never = {w.strip() for row in re.findall(r"^\|.*\|$", table, re.M)[2:] for w in row.split("|")[3].split(",")} - {""}
+    assert len(never) > 5
+    pattern = re.compile(rf"\b({'|'.join(map(re.escape, never))})s?\b", re.IGNORECASE)
+    found = [
+        f"{path.relative_to(ROOT)}: {word[0]}"
+        for path in (ROOT / "src").rglob("*.py")
+        for word in pattern.finditer(path.read_text())
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(("migrations", "metadata"), [("company", METADATA), ("control", CONTROL_METADATA)])
+def test_a_migrated_schema_equals_a_fresh_one(tmp_path: Path, migrations: str, metadata: MetaData) -> None:
+    migrated = open_database(tmp_path / "migrated.db", migrations)
+    fresh = open_database(tmp_path / "fresh.db", migrations)
+    metadata.drop_all(fresh.engine)
+    with fresh.write() as connection:
+        metadata.create_all(connection)
+    assert shape(inspect(migrated.engine)) == shape(inspect(fresh.engine))
+    migrated.close()
+    fresh.close()
+
+
+def shape(inspector: Inspector) -> dict[str, object]:
+    """Everything that makes a schema."""
+    return {
+        table: (
+            [{k: str(v) for k, v in column.items()} for column in inspector.get_columns(table)],
+            inspector.get_pk_constraint(table),
+            sorted(inspector.get_indexes(table), key=lambda index: str(index["name"])),
+            inspector.get_unique_constraints(table),
+        )
+        for table in inspector.get_table_names()
+    }
+
+
+def tracked_files() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in listed.splitlines()]
+
+
+def test_no_registry_address_and_no_path_of_a_machine() -> None:
+    forbidden = re.compile(r"index-url|pypi\.org|pythonhosted|/home/\w|/root/|registry\.npmjs")
+    own = Path(__file__)
+    for path in tracked_files():
+        if path != own and path.is_file():
+            assert not forbidden.search(path.read_text(errors="replace")), path
+
+
+def test_both_lock_files_hold_the_same_versions() -> None:
+    def versions(name: str) -> dict[str, str]:
+        return dict(re.findall(r"^([\w.-]+)==([\w.]+)", (ROOT / name).read_text(), re.M))
+
+    runtime, development = versions("requirements.lock"), versions("requirements-dev.lock")
+    assert runtime.items() <= development.items()
+    assert "pytest" in development.keys() - runtime.keys()
+
+
+def test_every_limit_and_code_has_a_source() -> None:
+    text = Path(limits.__file__).read_text()
+    for name in (n for n in vars(limits) if n.isupper() and n not in ("MICROSECOND", "SECOND", "DAY")):
+        docstring = re.search(rf'^{name}: Final = .*\n"""(.*)"""', text, re.M)
+        assert docstring, name
+        assert "[" in docstring[1], f"{name} names no source"
+
+
+def all_codes() -> list[StatusCode]:
+    return [value for value in vars(codes).values() if isinstance(value, StatusCode)]
+
+
+def test_codes_are_unique() -> None:
+    assert len({code.code for code in all_codes()}) == len(all_codes())
+
+
+@pytest.mark.parametrize("code", all_codes(), ids=lambda c: c.code)
+def test_every_code_that_is_written_is_documented(code: StatusCode) -> None:
+    assert code.code in (ROOT / "docs" / "compatibility.md").read_text()
+
+
+@pytest.mark.parametrize("status", sorted({204, 201, 500, *STATUSES.values()}))
+def test_every_answer_of_the_upload_is_documented(status: int) -> None:
+    assert re.search(rf"^\| {status} \|", (ROOT / "docs" / "compatibility.md").read_text(), re.M)
+
+
+def test_every_served_operation_is_documented() -> None:
+    text = (ROOT / "docs" / "coverage.md").read_text()
+    for operation in OPERATIONS:
+        mark = "yes" if operation.served else "not yet"
+        assert f"| {operation.method} | `{operation.path}` | {mark} |" in text, f"run: python -m tests.house.coverage"
+
+
+def test_the_readme_has_its_parts_in_order() -> None:
+    text = (ROOT / "README.md").read_text()
+    places = [text.index(part) for part in ("# Staithe", "make demo", "make test", "What you then see", "curl", "ARCHITECTURE.md")]
+    assert places == sorted(places)
+
+
+def test_every_command_is_in_the_readme_or_the_docs() -> None:
+    text = "".join(path.read_text() for path in DOCUMENTS)
+    names = [command.name for command in app.registered_commands]
+    assert len(names) >= 4
+    for name in names:
+        assert f"staithe {name}" in text, name
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    assert re.search(rf"^## {re.escape(__version__)} ", (ROOT / "CHANGELOG.md").read_text(), re.M)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text()):
+        assert (path.parent / target).exists(), target
+
+
+def test_every_module_that_the_architecture_names_exists() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:src|tests|bench|docs)/[\w/.-]+)`", text)
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / name).exists(), name
