@@ -1,0 +1,1 @@
+"""Measures a real server against floors: `make bench`, or `python -m bench --help`."""

@@ -1,0 +1,78 @@
+"""The data directory of the benchmark: two seeded companies, kept between runs because seeding takes a minute."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from bench.sizes import MIB, Sizes
+from staithe.cli.seed import seed_with_progress
+from staithe.clock import system_clock
+from staithe.domain.companies import Role
+from staithe.services import accounts
+from staithe.services.stores import CompanyStore, Stores
+
+LARGE: Final = "large"
+SMALL: Final = "small"
+USER: Final = "ann"
+PASSWORD: Final = "secret"
+MARKER: Final = "bench.json"
+MOST_GROWTH_BYTES: Final = 2048 * MIB
+"""Every run leaves a list and its change behind. After so much of that the data is seeded anew."""
+
+
+class Seeded(Struct):
+    """What the marker file of a seeded data directory says."""
+
+    contacts: int
+    size: int
+
+
+def prepare(folder: Path, sizes: Sizes, *, fresh: bool) -> None:
+    """Have both companies in `folder`, seeding them if they are not there, or if `fresh` is set.
+
+    Raises:
+        SystemExit: the folder has something else in it, which must not be deleted.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / MARKER).exists():
+            raise SystemExit(f"{folder} is not a folder that the benchmark has made: give another one with --data.")
+        if not fresh and is_usable(folder, sizes):
+            return
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_marker(folder, Seeded(0, 0))
+    stores = Stores(folder)
+    for name, contacts in ((LARGE, sizes.contacts), (SMALL, sizes.small_contacts)):
+        company = accounts.create_company(stores, name, system_clock())
+        accounts.set_user(stores, company, USER, PASSWORD, Role.ADMIN, system_clock())
+        seed_with_progress(stores.open(company), contacts)
+    stores.close()
+    write_marker(folder, Seeded(sizes.contacts, size_of(folder)))
+
+
+def is_usable(folder: Path, sizes: Sizes) -> bool:
+    seeded = msgspec.json.decode((folder / MARKER).read_bytes(), type=Seeded)
+    return seeded.contacts == sizes.contacts and size_of(folder) - seeded.size < MOST_GROWTH_BYTES
+
+
+def write_marker(folder: Path, seeded: Seeded) -> None:
+    (folder / MARKER).write_bytes(msgspec.json.encode(seeded))
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def login_of(company: str) -> str:
+    """The login of the company's user, `company\\user:password`."""
+    return f"{company}\\{USER}:{PASSWORD}"
+
+
+def open_company(stores: Stores, name: str) -> CompanyStore:
+    """The store of one of the two companies."""
+    return stores.open(accounts.find_company(stores, name))

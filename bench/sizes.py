@@ -1,0 +1,41 @@
+"""How large a benchmark is: the sizes of the measures, and the small ones for trying it out."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+MIB: Final = 1024 * 1024
+
+
+class Sizes(Struct, frozen=True, kw_only=True):
+    """The sizes of every measure. The defaults are those that the targets are set for."""
+
+    contacts: int = 10_000_000
+    ids: int = 1_000_000
+    runs: int = 5
+    records: int = 200
+    """Runs of the measure of one record: its p99 needs more of them."""
+    clients: int = 8
+    upload_bytes: int = 32 * MIB
+
+    @property
+    def small_contacts(self) -> int:
+        """The company that growth is measured against has a tenth of the contacts."""
+        return max(self.contacts // 10, 1)
+
+    @property
+    def emails(self) -> int:
+        """Half as many email addresses as ids: the bodies are of about the same length."""
+        return self.ids // 2
+
+    @property
+    def are_those_of_the_targets(self) -> bool:
+        """Whether the figures can be held against the targets; the number of runs does not matter."""
+        return self == msgspec.structs.replace(FULL, runs=self.runs, records=self.records)
+
+
+FULL: Final = Sizes()
+QUICK: Final = Sizes(contacts=1_000_000, ids=100_000, runs=3, records=40, upload_bytes=4 * MIB)

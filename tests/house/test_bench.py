@@ -1,0 +1,45 @@
+"""The benchmark works: all of it, with tiny sizes. What it measures then means nothing, and is not looked at."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+from bench.__main__ import app
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).parents[2]
+TINY = ("--contacts", "20000", "--ids", "2000", "--runs", "1", "--records", "2", "--upload-kib", "64")
+
+
+def test_takes_every_measure_and_writes_it_as_json(tmp_path: Path):
+    """The benchmark itself verifies every list and all rejects, and fails if they are not right."""
+    output = tmp_path / "results"
+    command = [sys.executable, "-m", "bench", *TINY, "--data", str(tmp_path / "data"), "--output", str(output)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    latest, dated = sorted(output.iterdir(), key=lambda path: path.name != "latest.json")
+    result = msgspec.json.decode(latest.read_bytes())
+    assert latest.read_bytes() == dated.read_bytes()
+    assert [measure["number"] for measure in result["measures"]] == [1, 2, 3, 4, 5, 6]
+    assert result["sizes"]["contacts"] == 20_000
+    assert len(result["measures"][0]["figures"]["ratios"]) == 1
+    assert [b["title"][0] for b in result["breakdowns"]] == ["1", "1", "2", "2", "3", "3"]
+    assert str(tmp_path) not in latest.read_text()
+
+
+def test_deletes_no_data_but_its_own(tmp_path: Path):
+    (tmp_path / "100").mkdir()
+    (tmp_path / "100" / "precious").write_text("data")
+    ran = CliRunner().invoke(app, ["--contacts", "100", "--ids", "20", "--data", str(tmp_path), "--fresh"])
+    assert "--data" in str(ran.exception)
+    assert (tmp_path / "100" / "precious").read_text() == "data"
+
+
+def test_help_names_every_measure():
+    ran = CliRunner().invoke(app, ["--help"])
+    assert ran.exit_code == 0
+    for name in ("ids as JSON", "ids as CSV", "email addresses", "growth", "one record", "memory"):
+        assert name in ran.stdout
