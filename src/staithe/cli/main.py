@@ -6,6 +6,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from staithe import __version__
 from staithe.cli import accounts, demo, seed, serve, status
@@ -54,5 +55,7 @@ def main() -> None:
     try:
         app()
     except RequestError as error:
-        ERRORS.print(f"[red]staithe:[/red] {error.message}" + (f"\n{error.advice}" if error.advice else ""))
+        # As a Text, because what users sent stands in it, and brackets in that are no markup.
+        advice = f"\n{error.advice}" if error.advice else ""
+        ERRORS.print(Text.assemble(("staithe: ", "red"), error.message, advice), soft_wrap=True)
         sys.exit(1)

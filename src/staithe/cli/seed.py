@@ -6,9 +6,9 @@ import time
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from staithe.cli.console import DEFAULT_DATA, ERRORS, OUTPUT, Data, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.cli.progress import progress_bar
 from staithe.clock import system_clock
 from staithe.services import accounts, seeding
 from staithe.services.stores import CompanyStore, Stores
@@ -32,9 +32,8 @@ def seed(
         OUTPUT.print(f"Contacts {first:,} to {last:,} added in {seconds:.1f} s.")
 
 
-def seed_with_progress(store: CompanyStore, contacts: int) -> tuple[int, int]:
-    """Seed a company with a progress bar on standard error; gives the first and the last id."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERRORS) as progress:
+def seed_with_progress(store: CompanyStore, contacts: int, *, transient: bool = False) -> tuple[int, int]:
+    """Seed a company with a progress bar; gives the first and the last id."""
+    with progress_bar(transient=transient) as progress:
         task = progress.add_task("seeding contacts", total=contacts)
         return seeding.seed(store, contacts, system_clock(), lambda done: progress.update(task, completed=done))

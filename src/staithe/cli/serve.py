@@ -13,15 +13,17 @@ from typing import Annotated
 import httpx
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, ERRORS, OUTPUT, Data
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data
 from staithe.clock import make_clock
 from staithe.config import Settings
+from staithe.domain.errors import Conflict
 from staithe.services import accounts
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor, only_server_of
 
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
+START_SECONDS = 60.0
 
 
 def serve(
@@ -83,12 +85,7 @@ def announce_login(made: tuple[str, str] | None) -> None:
 
 def run(settings: Settings, stores: Stores) -> None:
     """Serve until a signal, saying when the server is ready."""
-    try:
-        supervisor = Supervisor(settings, stores)
-    except OSError as error:
-        ERRORS.print(f"[red]staithe:[/red] cannot listen on {settings.host}:{settings.port}: {error.strerror}")
-        ERRORS.print("Choose another --port; 0 takes a free one.")
-        sys.exit(1)
+    supervisor = take_port(settings, stores)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: supervisor.stopping.set())
     threading.Thread(target=announce_ready, args=(supervisor,), daemon=True).start()
@@ -96,11 +93,28 @@ def run(settings: Settings, stores: Stores) -> None:
     stores.close()
 
 
-def announce_ready(supervisor: Supervisor) -> None:
-    """The first answer shows that the server is up: the socket is open before, so the request waits for it."""
+def take_port(settings: Settings, stores: Stores) -> Supervisor:
+    """A server that has its port, and is yet to run.
+
+    Raises:
+        Conflict: the port cannot be had.
+    """
     try:
-        httpx.get(f"{supervisor.url}/readyz", timeout=60.0, trust_env=False)
+        return Supervisor(settings, stores)
+    except OSError as error:
+        message = f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}."
+        raise Conflict(message, "Choose another --port; 0 takes a free one.") from error
+
+
+def announce_ready(supervisor: Supervisor) -> None:
+    try:
+        wait_until_ready(supervisor.url)
     except httpx.HTTPError:
         return
     OUTPUT.print(f"Staithe is ready at {supervisor.url} (data in {supervisor.settings.data})", soft_wrap=True)
     sys.stdout.flush()
+
+
+def wait_until_ready(url: str) -> None:
+    """The first answer shows that the server is up: the socket is open before, so the request waits for it."""
+    httpx.get(f"{url}/readyz", timeout=START_SECONDS, trust_env=False)
