@@ -1,0 +1,132 @@
+"""A server inside the process of the demo, and its end: nothing of it outlives the demo, however that ends."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from staithe.cli.progress import spinner
+from staithe.cli.serve import take_port, wait_until_ready
+from staithe.config import Settings
+from staithe.domain.errors import Conflict, Failure, RequestError, ValidationFailed
+from staithe.services.stores import Stores
+from staithe.supervisor import Supervisor
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def stop_on_signals() -> None:
+    """Let the first signal raise KeyboardInterrupt, and no other one disturb what is done then."""
+
+    def interrupt(*_: object) -> None:
+        ignore_signals()
+        raise KeyboardInterrupt
+
+    for number in SIGNALS:
+        signal.signal(number, interrupt)
+
+
+def ignore_signals() -> None:
+    """From here on the process ends by itself."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
+def data_directory(kept: Path | None) -> Generator[Path]:
+    """The directory to use: one to keep, or a temporary one that is removed in the end.
+
+    Raises:
+        ValidationFailed: the one to keep cannot be used.
+    """
+    if kept is None:
+        with tempfile.TemporaryDirectory(prefix="staithe-demo-") as folder:
+            yield Path(folder)
+        return
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValidationFailed(Failure(f"--data {kept}", f"Cannot be used: {error.strerror}.")) from error
+    yield kept.absolute()
+
+
+class RunningServer:
+    """A server whose supervisor runs in a thread."""
+
+    def __init__(self, stores: Stores, supervisor: Supervisor) -> None:
+        self.stores = stores
+        self.supervisor = supervisor
+        self.ended = threading.Event()
+        self.failure: Exception | None = None
+        self.thread = threading.Thread(target=self.run, name="supervisor")
+
+    def run(self) -> None:
+        try:
+            self.supervisor.run()
+        except Exception as error:
+            self.failure = error
+        finally:
+            self.ended.set()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers.
+
+        Raises:
+            RequestError: it does not.
+        """
+        self.thread.start()
+        try:
+            with spinner("starting the server"):
+                wait_until_ready(self.supervisor.url)
+        except httpx.HTTPError as error:
+            raise RequestError(f"The server does not start: {self.failure or error}.") from error
+
+    def wait(self) -> None:
+        """Wait as long as it runs, which a signal ends.
+
+        Raises:
+            RequestError: it has ended by itself.
+        """
+        self.ended.wait()
+        raise RequestError(f"The server has ended: {self.failure}.")
+
+    def stop(self) -> None:
+        """End it, and wait until every process of it is gone."""
+        self.supervisor.stopping.set()
+        if self.thread.ident is not None:
+            self.thread.join()
+        self.stores.close()
+
+
+@contextmanager
+def running_server(data: Path, port: int | None) -> Generator[RunningServer]:
+    """A server that answers, stopped in the end; what ends it is the last signal that is heeded.
+
+    Args:
+        data: its data directory.
+        port: its port; None for the usual one or, if that is taken, a free one.
+    """
+    stores = Stores(data)
+    running = RunningServer(stores, open_server(data, port, stores))
+    try:
+        running.start()
+        yield running
+    finally:
+        ignore_signals()
+        running.stop()
+
+
+def open_server(data: Path, port: int | None, stores: Stores) -> Supervisor:
+    if port is not None:
+        return take_port(Settings(data=data, port=port), stores)
+    try:
+        return take_port(Settings(data=data), stores)
+    except Conflict:
+        return take_port(Settings(data=data, port=0), stores)
