@@ -1,10 +1,110 @@
-"""JSON Schemas of the Application API's bodies, by the names the OpenAPI document gives them."""
+"""JSON Schemas of the Application API's bodies, by the names the OpenAPI document gives them.
+
+Ids, counts, times (Unix seconds) and booleans are texts there [recorded replies].
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-from staithe.wire.schemas import Schema
+from staithe.domain.fields import FIELDS_BY_REST_NAME
+from staithe.domain.limits import NAME_CHARACTERS
+from staithe.wire.schemas import TEXT, Schema, make_object, refer
 
-REST_SCHEMAS: Final[Mapping[str, Schema]] = {}
+NUMBER_TEXT: Final[Schema] = {"type": "string", "pattern": "^[0-9]+$"}
+BOOLEAN_TEXT: Final[Schema] = {"type": "string", "enum": ["true", "false"]}
+NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS}
+IDS: Final[Schema] = {"type": "array", "items": {"type": ["string", "integer"]}}
+FIELD_VALUES: Final[Schema] = {
+    "type": "array",
+    "items": make_object({"type": TEXT, "id": NUMBER_TEXT, "value": {"type": ["string", "null"]}}, ("id",)),
+}
+OBJECT: Final[Mapping[str, Schema]] = {
+    "type": TEXT,
+    "id": NUMBER_TEXT,
+    "createdAt": NUMBER_TEXT,
+    "depth": {"type": "string", "enum": ["minimal", "partial", "complete"]},
+    "updatedAt": NUMBER_TEXT,
+}
+ASSET: Final[Mapping[str, Schema]] = {
+    **OBJECT,
+    "createdBy": TEXT,
+    "description": TEXT,
+    "name": TEXT,
+    "permissions": TEXT,
+    "updatedBy": TEXT,
+}
+ASSET_REQUIRED: Final = ("type", "id", "createdAt", "depth", "name", "updatedAt")
+CONTACT_TEXTS: Final[Mapping[str, Schema]] = dict.fromkeys(FIELDS_BY_REST_NAME, TEXT)
+FLAGS: Final[Mapping[str, Schema]] = dict.fromkeys(
+    ("isVisibleInOutlookPlugin", "isVisibleInPublicSubscriptionList"), BOOLEAN_TEXT
+)
+
+
+def make_search(element: str) -> Schema:
+    """The envelope of a search."""
+    counts = {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "total")}
+    elements = {"type": "array", "items": refer(element)}
+    return make_object({"elements": elements, **counts}, ("elements", "page", "pageSize", "total"))
+
+
+REST_SCHEMAS: Final[Mapping[str, Schema]] = {
+    "ContactListRequest": make_object(
+        {"name": NAME, "description": TEXT, "membershipAdditions": IDS, "membershipDeletions": IDS}, ("name",)
+    ),
+    "ContactList": make_object(
+        {**ASSET, "folderId": TEXT, "count": NUMBER_TEXT, "dataLookupId": TEXT, "scope": TEXT}, ASSET_REQUIRED
+    ),
+    "ContactListSearch": make_search("ContactList"),
+    "EmailGroupRequest": make_object({"name": NAME, "description": TEXT, "displayName": TEXT, **FLAGS}, ("name",)),
+    "EmailGroup": make_object(
+        {
+            **ASSET,
+            "displayName": TEXT,
+            "emailIds": {"type": "array", "items": TEXT},
+            **FLAGS,
+            "subscriptionListDataLookupId": TEXT,
+        },
+        ASSET_REQUIRED,
+    ),
+    "EmailGroupSearch": make_search("EmailGroup"),
+    "ContactRequest": make_object(
+        {**CONTACT_TEXTS, "isSubscribed": BOOLEAN_TEXT, "isBounceback": BOOLEAN_TEXT, "fieldValues": FIELD_VALUES},
+        ("emailAddress",),
+    ),
+    "Contact": make_object(
+        {
+            **OBJECT,
+            "currentStatus": TEXT,
+            "name": TEXT,
+            **CONTACT_TEXTS,
+            "emailFormatPreference": TEXT,
+            "isBounceback": BOOLEAN_TEXT,
+            "isSubscribed": BOOLEAN_TEXT,
+            "subscriptionDate": NUMBER_TEXT,
+            "fieldValues": FIELD_VALUES,
+        },
+        ("type", "id", "createdAt", "depth", "updatedAt"),
+    ),
+    "ContactSearch": make_search("Contact"),
+    "ContactMemberships": {
+        "type": "array",
+        "items": make_object({"type": TEXT, "id": NUMBER_TEXT, "name": TEXT}, ("type", "id", "name")),
+    },
+    "RestFailures": {
+        "type": "array",
+        "items": make_object(
+            {
+                "type": TEXT,
+                "container": make_object({"type": TEXT, "objectType": TEXT}),
+                "property": TEXT,
+                "parameter": TEXT,
+                "requirement": make_object({"type": TEXT}, ("type",)),
+                "value": TEXT,
+            },
+            ("type", "requirement"),
+        ),
+        "description": "What is wrong, one entry a property or parameter.",
+    },
+}
