@@ -6,6 +6,7 @@ another ending, and `sweep` removes it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 import uuid
@@ -116,8 +117,11 @@ class ArrowFileWriter:
 
     def __exit__(self, _type: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         if not self.finished:
-            self.file.close()
+            # Closing writes what is still buffered: on a full disk that fails again, and would hide the first error.
+            with contextlib.suppress(OSError):
+                self.file.close()
             self.unfinished.unlink(missing_ok=True)
+            (self.folder.root / self.name).unlink(missing_ok=True)
 
 
 class DiskFullGuard:
