@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from staithe.cli.console import OUTPUT, Json, print_json
 from staithe.cli.demo_client import DemoClient
@@ -78,7 +79,7 @@ def demo(
         if once and report is None:
             raise typer.Exit(INTERRUPTED) from None
     where = f"kept: staithe serve --data {data} goes on with it" if data else "removed"
-    screen.print(f"\nThe server is stopped, its data {where}.", soft_wrap=True, markup=False)
+    screen.print(Text(f"\nThe server is stopped, its data {where}."), soft_wrap=True)
     if report is not None and not report.outcome.adds_up:
         raise typer.Exit(1)
 

@@ -55,7 +55,7 @@ def main() -> None:
     try:
         app()
     except RequestError as error:
-        # As a Text, because what users sent stands in it, and brackets in that are no markup.
+        # As a Text, because what users sent stands in it, which may have brackets in it.
         advice = f"\n{error.advice}" if error.advice else ""
         ERRORS.print(Text.assemble(("staithe: ", "red"), error.message, advice), soft_wrap=True)
         sys.exit(1)
