@@ -179,10 +179,10 @@ def write_effects(
     log = write_log(run, plan, staged, matches, results)
     status = log.status()
     log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=status.value.capitalize())
-    syncs.add_log(connection, run.sync.id, log.entries)
     rejects = (reject_file, matches.rejects.count)
     if not syncs.finish(connection, run.sync.id, run.owner, status, run.clock(), rejects):
         raise LeaseLost
+    syncs.add_log(connection, run.sync.id, log.entries)
     definitions.mark_synced(connection, run.sync.definition_id, now)
     return uploads.remove_of_sync(connection, run.sync.id)
 
