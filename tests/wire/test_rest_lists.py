@@ -61,7 +61,7 @@ def test_create_answers_201_with_the_recorded_keys_in_order(api: Api) -> None:
 
 
 def test_create_with_description_and_members(api: Api) -> None:
-    sent = {"name": "fair", "description": "Spring", "membershipAdditions": ["1", 2, "2"]}
+    sent = {"name": "fair", "description": "Spring", "membershipAdditions": ["1", 2, 2.0, "002"]}
     assert_same(api.rest("POST", LIST, json=sent), 201, body(1, "fair", count=2, description="Spring"))
 
 
@@ -152,6 +152,7 @@ def test_a_list_that_definitions_name_cannot_be_deleted(api: Api) -> None:
         ({"name": "", "membershipAdditions": ["x"]}, [("name", "NotNull", ""), ("membershipAdditions", "Id", "x")]),
         ({"name": "x", "membershipAdditions": "1"}, [("membershipAdditions", "Syntax", "")]),
         ({"name": "x", "membershipDeletions": [0]}, [("membershipDeletions", "Id", "0")]),
+        ({"name": "x", "membershipDeletions": [1.5]}, [("membershipDeletions", "Id", "1.5")]),
         ({"name": "x", "membershipDeletions": [True]}, [("membershipDeletions", "Id", "true")]),
         (
             {"name": "x", "membershipAdditions": ["1", "101", 4294967296]},

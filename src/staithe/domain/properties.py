@@ -102,10 +102,12 @@ class PropertyReader:
 
 
 def to_text(value: object) -> str | None:
-    """A scalar as a text; None if it is none."""
+    """A scalar as a text, `1.0` as `1`; None if it is none."""
     match value:
         case bool():
             return str(value).lower()
+        case float() if value.is_integer():
+            return str(int(value))
         case str() | int() | float():
             return str(value)
         case _:
