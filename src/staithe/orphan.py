@@ -12,12 +12,14 @@ LOGGER = logging.getLogger(__name__)
 POLL_SECONDS = 0.2
 
 
-def stop_with_parent() -> None:
-    """Watch, in the background, for the end of the process that started this one; then stop as SIGTERM does."""
-    parent = os.getppid()
+def stop_with(supervisor: int) -> None:
+    """Watch, in the background, for the end of the process that started this one; then stop as SIGTERM does.
+
+    Its id is handed over: if it died while this process was starting, the present parent is another already.
+    """
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == supervisor:
             time.sleep(POLL_SECONDS)
         LOGGER.warning("the supervisor is gone: stopping")
         os.kill(os.getpid(), signal.SIGTERM)

@@ -108,7 +108,7 @@ class Supervisor:
 
     def spawn(self, module: str, argument: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-m", module, argument],
+            [sys.executable, "-m", module, argument, str(os.getpid())],
             env={**os.environ, **self.settings.to_environment()},
             pass_fds=[self.listener.fileno()],
             stdin=subprocess.DEVNULL,

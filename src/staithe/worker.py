@@ -11,7 +11,6 @@ import signal
 import sys
 import threading
 import time
-import uuid
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -24,7 +23,7 @@ from staithe.config import from_environment
 from staithe.domain.companies import Company
 from staithe.domain.limits import SECOND
 from staithe.domain.syncs import Sync
-from staithe.orphan import stop_with_parent
+from staithe.orphan import stop_with
 from staithe.services import callbacks, retention
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import CompanyStore
@@ -179,14 +178,14 @@ class Worker:
 
 
 def main() -> None:
-    """Run a worker with the settings that the parent process handed over."""
+    """Run a worker with the settings that the parent process handed over; arguments: its name, the parent's id."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = build(from_environment())
-    worker = Worker(app, owner=sys.argv[1] if len(sys.argv) > 1 else uuid.uuid4().hex)
+    worker = Worker(app, owner=sys.argv[1])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
-    stop_with_parent()
+    stop_with(int(sys.argv[2]))
     worker.run()
     app.stores.close()
 

@@ -14,13 +14,13 @@ import uvicorn
 from staithe.app import build
 from staithe.config import from_environment
 from staithe.http.asgi import build_application
-from staithe.orphan import stop_with_parent
+from staithe.orphan import stop_with
 
 STOP_SECONDS = 15
 
 
 def main() -> None:
-    """Serve with the settings that the parent process handed over, on the socket whose number is the argument."""
+    """Serve with the settings that the parent process handed over; arguments: the socket's number, the parent's id."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s http %(levelname)s %(message)s")
     application = build_application(build(from_environment()))
     config = uvicorn.Config(
@@ -33,7 +33,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    stop_with_parent()
+    stop_with(int(sys.argv[2]))
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 
 
