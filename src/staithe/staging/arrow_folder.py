@@ -21,6 +21,10 @@ from staithe.domain.errors import StorageFull
 
 ENDING: Final = ".arrow"
 UNFINISHED_ENDING: Final = ".part"
+GATHERED_ROWS: Final = 65_536
+# Handing a small batch to another thread costs more than compressing it.
+WRITE_OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+READ_OPTIONS: Final = pa.ipc.IpcReadOptions(use_threads=False)
 NO_SPACE_ERRORS: Final = (28, 122)
 """ENOSPC and EDQUOT."""
 
@@ -37,16 +41,22 @@ class ArrowFolder:
         return ArrowFileWriter(self, schema)
 
     def read(self, name: str) -> Iterator[pa.RecordBatch]:
-        """The batches of a file, one in memory at a time."""
-        with pa.OSFile(str(self.root / name)) as source, pa.ipc.open_file(source) as reader:
+        """The rows of a file, in batches large enough to be worth a step of their own; one is in memory at a time."""
+        gathered: list[pa.RecordBatch] = []
+        with pa.OSFile(str(self.root / name)) as source, pa.ipc.open_file(source, options=READ_OPTIONS) as reader:
             for number in range(reader.num_record_batches):
-                yield reader.get_batch(number)
+                gathered.append(reader.get_batch(number))
+                if sum(batch.num_rows for batch in gathered) >= GATHERED_ROWS:
+                    yield pa.concat_batches(gathered)
+                    gathered.clear()
+        if gathered:
+            yield pa.concat_batches(gathered)
 
     def read_rows(self, name: str, limit: int, offset: int) -> list[dict[str, object]]:
         """Some rows of a file as dictionaries; only the batches that hold them are read."""
         rows: list[dict[str, object]] = []
         first = 0
-        with pa.memory_map(str(self.root / name)) as source, pa.ipc.open_file(source) as reader:
+        with pa.memory_map(str(self.root / name)) as source, pa.ipc.open_file(source, options=READ_OPTIONS) as reader:
             for number in range(reader.num_record_batches):
                 batch = reader.get_batch(number)
                 begin = max(offset - first, 0)
@@ -81,7 +91,7 @@ class ArrowFileWriter:
         self.name = f"{uuid.uuid4().hex}{ENDING}"
         self.unfinished = folder.root / f"{self.name}{UNFINISHED_ENDING}"
         self.file = self.unfinished.open("wb")
-        self.writer = pa.ipc.new_file(self.file, schema, options=pa.ipc.IpcWriteOptions(compression="lz4"))
+        self.writer = pa.ipc.new_file(self.file, schema, options=WRITE_OPTIONS)
         self.rows = 0
         self.finished = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -36,6 +37,7 @@ class JsonRows:
             gc=False,
         )
         self.exact: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[record])
+        self.getters = {name: attrgetter(f"f{i}") for i, name in enumerate(fields)}
         self.loose = msgspec.json.Decoder(list[dict[str, Scalar]])
         self.buffer = bytearray()
         self.offset = 0
@@ -100,7 +102,7 @@ class JsonRows:
     def parse(self, block: bytes) -> pa.RecordBatch:
         try:
             records = self.exact.decode(block)
-            columns = {name: [getattr(r, f"f{i}") for r in records] for i, name in enumerate(self.fields)}
+            columns = {name: list(map(get, records)) for name, get in self.getters.items()}
             if not self.has_mapped_field:
                 # Records without any field and records with nulls look the same by now, but are not.
                 self.has_mapped_field = any(self.loose.decode(block))

@@ -23,8 +23,8 @@ from staithe.staging.rows import UNREADABLE, text_column
 
 Ids = npt.NDArray[np.uint32]
 Outcomes = npt.NDArray[np.uint8]
-MatchEmails = Callable[[list[str]], list[tuple[int, int]]]
-"""Normal email addresses -> (position, contact id) of those that a contact has."""
+MatchEmails = Callable[[list[str]], list[int]]
+"""Normal email addresses -> position x 2**32 + contact id, for each that a contact has."""
 
 OUTCOMES: Final = (
     None,
@@ -40,16 +40,14 @@ compute: Any = pc
 
 
 class MatchedBatch:
-    """What became of one batch: the contacts found, and the rejects among its records."""
+    """What became of one batch: the contacts found, and the outcome of each record."""
 
-    def __init__(self, batch: pa.RecordBatch, ids: Ids, outcomes: Outcomes) -> None:
+    def __init__(self, batch: pa.RecordBatch, known: IdSet, outcomes: Outcomes) -> None:
         self.batch = batch
+        self.known = known
         self.outcomes = outcomes
-        found = ids[outcomes == KNOWN]
         self.records = batch.num_rows
-        self.known_records = len(found)
-        found.sort()
-        self.known = IdSet.of_bytes(found.tobytes())
+        self.known_records = int(np.count_nonzero(outcomes == KNOWN))
 
     def rejected(self) -> npt.NDArray[np.int64]:
         """The positions of the rejected records in the batch."""
@@ -76,11 +74,11 @@ def match_batch(
             ids, outcomes = read_external_ids(column)
         case IdentifierKind.EMAIL_ADDRESS:
             ids, outcomes = find_emails(column, match_emails)
-    mark_unknown(ids, outcomes, contacts)
+    known = find_known(ids, outcomes, contacts)
     unreadable = batch.column(UNREADABLE)
     if unreadable.true_count:
-        outcomes[unreadable.to_numpy(zero_copy_only=False)] = MALFORMED
-    return MatchedBatch(batch, ids, outcomes)
+        outcomes[to_mask(unreadable)] = MALFORMED
+    return MatchedBatch(batch, known, outcomes)
 
 
 def read_ids(column: pa.Array) -> tuple[Ids, Outcomes]:
@@ -127,8 +125,8 @@ def find_emails(column: pa.Array, match_emails: MatchEmails) -> tuple[Ids, Outco
     sorted_keys: list[str] = keys.take(order).to_pylist()
     places = order.to_numpy()
     ids = np.zeros(len(keys), np.uint32)
-    pairs = np.array(match_emails(sorted_keys), np.uint32).reshape(-1, 2)
-    ids[places[pairs[:, 0]]] = pairs[:, 1]
+    found = np.array(match_emails(sorted_keys), np.uint64)
+    ids[places[found >> 32]] = found & 0xFFFFFFFF
     outcomes = np.where(ids == 0, UNKNOWN, KNOWN).astype(np.uint8)
     for position in np.flatnonzero(outcomes):
         key: str = keys[int(position)].as_py()
@@ -143,14 +141,16 @@ def normal_emails(column: pa.Array) -> pa.Array:
     return pa.array([normal_email(text) for text in column.to_pylist()], pa.string())
 
 
-def mark_unknown(ids: Ids, outcomes: Outcomes, contacts: IdSet) -> None:
-    """Ids that no contact has become unknown."""
-    known = outcomes == KNOWN
-    sent = np.sort(ids[known])
-    unknown = IdSet.of_bytes(sent.tobytes()) - contacts
-    if unknown:
+def find_known(ids: Ids, outcomes: Outcomes, contacts: IdSet) -> IdSet:
+    """The contacts among the ids; the others become unknown."""
+    candidates = outcomes == KNOWN
+    sent = IdSet.of_bytes(np.sort(ids[candidates]).tobytes())
+    known = sent & contacts
+    if len(known) < len(sent):
+        unknown = sent - contacts
         missing = pa.array(np.fromiter(unknown, np.uint32, len(unknown)))
-        outcomes[known & to_mask(compute.is_in(pa.array(ids), value_set=missing))] = UNKNOWN
+        outcomes[candidates & to_mask(compute.is_in(pa.array(ids), value_set=missing))] = UNKNOWN
+    return known
 
 
 def count_outcomes(outcomes: Outcomes) -> Sequence[int]:

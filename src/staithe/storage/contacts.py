@@ -84,8 +84,8 @@ def find_by_email(connection: Connection, email: str) -> int | None:
     return connection.execute(select(CONTACT.c.id).where(CONTACT.c.email_key == normal_email(email))).scalar()
 
 
-def match_emails(connection: Connection, emails: list[str]) -> list[tuple[int, int]]:
-    """(position, contact id) for each normal email address that a contact has."""
+def match_emails(connection: Connection, emails: list[str]) -> list[int]:
+    """Position x 2**32 + contact id, for each normal email address that a contact has."""
     return sqlite.match_emails(connection, emails)
 
 

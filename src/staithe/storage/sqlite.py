@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -74,17 +74,19 @@ class CommitWatch:
 
 
 MATCH_EMAILS: Final = text(
-    "SELECT sent.key, contact.id FROM json_each(:emails) AS sent CROSS JOIN contact ON contact.email_key = sent.value"
+    "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM json_each(:emails) AS sent "
+    "CROSS JOIN contact ON contact.email_key = sent.value"
 )
 
 
-def match_emails(connection: Connection, emails: list[str]) -> list[tuple[int, int]]:
-    """(position in `emails`, contact id) for each normal email address that a contact has.
+def match_emails(connection: Connection, emails: list[str]) -> list[int]:
+    """Position x 2**32 + contact id, for each normal email address that a contact has.
 
-    Sorted addresses are found about twice as fast as unsorted ones: the index is walked once.
+    One text of numbers takes two thirds of the time of as many rows. Sorted addresses are found about twice as fast
+    as unsorted ones: the index is walked once.
     """
-    rows: Any = connection.execute(MATCH_EMAILS, {"emails": msgspec.json.encode(emails).decode()})
-    return [(position, contact_id) for position, contact_id in rows]
+    found = connection.execute(MATCH_EMAILS, {"emails": msgspec.json.encode(emails).decode()}).scalar()
+    return msgspec.json.decode(found or "[]", type=list[int])
 
 
 SEED_CONTACTS: Final = text(
