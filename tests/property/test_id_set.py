@@ -7,7 +7,7 @@ import random
 from array import array
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from staithe.domain.id_set import IdSet, SetChange, merge_changes
@@ -26,7 +26,7 @@ EVERY_OTHER = st.builds(
     lambda first, length: set(range(first, min(first + length, CONTACT_ID + 1), 2)), ID, st.integers(0, CHUNK_IDS // 4)
 )
 PARTS = st.lists(st.one_of(st.sets(ID, max_size=20), RUNS, EVERY_OTHER), max_size=3)
-IDS = PARTS.map(lambda parts: set().union(*parts))
+IDS = st.one_of(PARTS.map(lambda parts: set().union(*parts)), st.sets(BORDER_IDS, max_size=3))
 FEW_IDS = st.sets(st.one_of(BORDER_IDS, st.integers(0, 12)), max_size=12)
 
 
@@ -48,6 +48,8 @@ def test_algebra_is_that_of_sets(left: set[int], right: set[int]) -> None:
 
 @examples(150)
 @given(IDS)
+@example({0, CHUNK_IDS})
+@example({CONTACT_ID - CHUNK_IDS, CONTACT_ID})
 def test_chunks_cover_the_set_and_read_back(ids: set[int]) -> None:
     whole = IdSet.of(ids)
     chunks = list(whole.to_chunks())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,21 @@ from hypothesis.stateful import (
 from staithe.domain.errors import Gone, ParseFailed, ValidationFailed
 from staithe.domain.fields import external_id
 from staithe.domain.identifiers import IdentifierKind
+from staithe.domain.limits import CHUNK_IDS
+from staithe.services import run_sync, syncs
 from staithe.services.stores import Stores
-from tests.property.actions import ACTIONS
+from tests.property.actions import ACTIONS, FEW_ACTIONS, INSTANCES
 from tests.property.effort import examples
-from tests.property.world import Defined, World
+from tests.property.model import Action, app_action, group_action, list_action
+from tests.property.world import MANY, Defined, World
 
 NUMBERS = itertools.count(1)
 SPELLINGS = st.sampled_from(["{}", "{}", "{}", " {}\t", "{}\n", "\x0b{}"])
 ODD = ["", "  ", "0", "-1", "1.0", "abc", "99", "65536000000", "x@y", "nobody@example.com", "CSTAI000000000099", "٣"]
 EMAILS = st.builds(lambda name: f"{name}@Example.com", st.text("abÜ", min_size=1, max_size=3))
-KNOWN = st.tuples(st.integers(0, 60), st.booleans(), SPELLINGS)
+KNOWN = st.tuples(st.integers(0, 9), st.booleans(), SPELLINGS)
+SOME_ACTIONS = st.lists(st.one_of(FEW_ACTIONS, FEW_ACTIONS, FEW_ACTIONS, ACTIONS), min_size=1, max_size=10)
+ONE_ACTION = st.lists(FEW_ACTIONS, min_size=1, max_size=1)
 IDENTIFIER = st.one_of(KNOWN, KNOWN, KNOWN, st.sampled_from(ODD), st.none(), EMAILS)
 IDENTIFIERS = st.lists(IDENTIFIER, max_size=15)
 EXTRAS = st.lists(st.sampled_from(["", "", "", "Extra", "More"]), min_size=15, max_size=15)
@@ -83,7 +89,7 @@ class Operations(RuleBasedStateMachine):
     @rule(
         target=defined,
         kind=st.sampled_from(list(IdentifierKind)),
-        actions=st.lists(ACTIONS, min_size=1, max_size=10),
+        actions=st.one_of(ONE_ACTION, SOME_ACTIONS),
         is_triggered=st.integers(0, 4).map(lambda n: n == 0),
     )
     def define(self, kind: IdentifierKind, actions: list[Any], is_triggered: bool) -> Defined:
@@ -150,12 +156,12 @@ class Operations(RuleBasedStateMachine):
         if email.lower() not in {known.lower() for known in self.world.contacts.values()}:
             self.world.add_contact(email)
 
-    @precondition(lambda self: len(self.world.contacts) > 10)
-    @rule(place=st.integers(0, 60))
+    @precondition(lambda self: len(self.world.contacts) > 4)
+    @rule(place=st.integers(0, 9))
     def remove_contact(self, place: int) -> None:
         self.world.remove_contact(sorted(self.world.contacts)[place % len(self.world.contacts)])
 
-    @initialize(actions=st.lists(ACTIONS, min_size=1, max_size=10), target=defined)
+    @initialize(actions=SOME_ACTIONS, target=defined)
     def first(self, actions: list[Any]) -> Defined:
         return self.define(IdentifierKind.CONTACT_ID, actions, False)
 
@@ -177,3 +183,91 @@ def test_the_store_and_the_model_agree() -> None:
             run_state_machine_as_test(Operations, settings=examples(50, stateful_step_count=40))
         finally:
             Operations.stores.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    stores = Stores(tmp_path)
+    yield World(stores, "acme")
+    stores.close()
+
+
+def define(world: World, *actions: Action) -> Defined:
+    return world.define(IdentifierKind.CONTACT_ID, list(actions), is_triggered=False)
+
+
+def upload_all(world: World, defined: Defined, condition: Callable[[int], bool] = lambda _: True) -> None:
+    world.upload_json(defined, [{"Id": number} for number in world.contacts if condition(number)])
+
+
+def is_first(number: int) -> bool:
+    return number < CHUNK_IDS
+
+
+def test_update_all_reaches_what_no_chunk_of_the_upload_holds(world: World) -> None:
+    begun = define(world, app_action("ActionInstance", INSTANCES[0], 5, "active"))
+    upload_all(world, begun)
+    world.sync(begun)
+    done = define(world, app_action("ActionInstance", INSTANCES[0], 5, "complete", update_all=True))
+    upload_all(world, done, is_first)
+    world.sync(done)
+    world.compare()
+    assert world.sets[f"actioninstance/{INSTANCES[0].lower()}/5/complete"] == set(world.contacts)
+
+
+def test_a_set_that_loses_all_ids_of_a_chunk_keeps_those_of_the_others(world: World) -> None:
+    added = define(world, list_action(1))
+    upload_all(world, added)
+    world.sync(added)
+    removed = define(world, list_action(1, remove=True))
+    for condition in (is_first, lambda number: not is_first(number)):
+        upload_all(world, removed, condition)
+        world.sync(removed)
+        world.compare()
+    assert world.sets["contactList/1"] == set()
+
+
+Meanwhile = Callable[[], None]
+
+
+def interleave(patch: pytest.MonkeyPatch, meanwhile: list[Meanwhile]) -> None:
+    """Do something, once for each time that a sync has matched its records and is about to commit."""
+    real = run_sync.match_uploads
+
+    def match_uploads(*arguments: Any) -> Any:
+        matches = real(*arguments)
+        if meanwhile:
+            meanwhile.pop(0)()
+        return matches
+
+    patch.setattr(run_sync, "match_uploads", match_uploads)
+
+
+def test_a_definition_deleted_between_matching_and_commit_has_no_effect(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    defined = define(world, list_action(1))
+    upload_all(world, defined)
+    world.upload_json(defined, [{"Id": 99}])
+    interleave(monkeypatch, [lambda: world.delete(defined)])
+    sync = syncs.create(world.caller, {"syncedInstanceUri": f"/contacts/syncActions/{defined.id}"})
+    world.work()
+    assert syncs.read(world.caller, sync.id).status == "error"
+    assert "ELQ-00143" in {line.code for line in syncs.read_log(world.caller, sync.id, MANY)[0]}
+    world.compare()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_contacts_that_come_and_go_between_matching_and_commit_are_matched_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """The third matching is done while the store is held still."""
+    defined = define(world, list_action(1), group_action(1, subscribed=False))
+    upload_all(world, defined)
+    world.upload_json(defined, [{"Id": max(world.contacts) + 1}])
+    changes: list[Meanwhile] = [lambda: world.add_contact("new@example.com"), lambda: world.remove_contact(2)]
+    interleave(monkeypatch, changes[:times])
+    world.sync(defined)
+    world.compare()
+    assert max(world.contacts) in world.sets["contactList/1"]
+    assert (2 in world.sets["contactList/1"]) is (times == 1)

@@ -35,7 +35,7 @@ STATEMENTS = {
     IdentifierKind.EMAIL_ADDRESS: "{{Contact.Field(C_EmailAddress)}}",
     IdentifierKind.EXTERNAL_ID: "{{Contact.Field(ContactIDExt)}}",
 }
-BEFORE_A_BORDER = 65_530
+BEFORE_A_BORDER = 65_533
 MANY = ListQuery(limit=1000)
 
 
@@ -52,7 +52,7 @@ class Defined:
 
 
 class World:
-    """One company. Contacts 1 to 8 and a dozen around the first border of chunks; lists and groups 1 and 2."""
+    """One company. Contacts 1 to 3 and five around the first border of chunks; lists and groups 1 and 2."""
 
     def __init__(self, stores: Stores, name: str) -> None:
         company = accounts.create_company(stores, name, system_clock())
@@ -61,14 +61,14 @@ class World:
         self.contacts: dict[int, str] = {}
         self.sets: dict[str, set[int]] = {}
         self.replay = Replay()
-        self.seed(8)
+        self.seed(3)
         with self.store.database.write() as connection:
-            counters.take_ids(connection, counters.CONTACTS, BEFORE_A_BORDER - 8)
+            counters.take_ids(connection, counters.CONTACTS, BEFORE_A_BORDER - 3)
             for _ in range(2):
                 columns = {"name": "any", "description": None, "data_lookup_id": "any"}
                 assets.add_asset(connection, "contactlist", columns, 0, "ann")
                 assets.add_asset(connection, "emailgroup", {**columns, "properties": "{}"}, 0, "ann")
-        self.seed(12)
+        self.seed(5)
 
     def seed(self, count: int) -> None:
         first, last = seeding.seed(self.store, count, system_clock(), lambda _: None)
