@@ -21,7 +21,7 @@ class Severity(StrEnum):
 
 
 class StatusCode(Struct, frozen=True):
-    """A code with its severity and the template of its message in sync logs and, if it differs, in rejects."""
+    """A code with its severity and the pattern of its message in sync logs and, if it differs, in rejects."""
 
     code: str
     severity: Severity

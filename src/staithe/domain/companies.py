@@ -26,7 +26,7 @@ class Role(StrEnum):
 
 
 class Company(Struct, frozen=True):
-    """A tenant: the first half of a login `company\\user`."""
+    """Whose contacts they are: the first half of a login `company\\user`."""
 
     id: int
     name: str

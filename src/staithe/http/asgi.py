@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final, cast
 
 import anyio.to_thread
-from litestar import Litestar, Response, route
+from litestar import HttpMethod, Litestar, Response, route
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
@@ -105,7 +105,8 @@ def make_route(
             given = errors.fault_answer(error, f"{method} {request.url.path}")
         return to_response(given, media_type)
 
-    return route(path.replace("}", ":str}"), http_method=[method], status_code=200, include_in_schema=False)(endpoint)  # type: ignore[arg-type]
+    litestar_path = path.replace("}", ":str}")
+    return route(litestar_path, http_method=HttpMethod(method), status_code=200, include_in_schema=False)(endpoint)
 
 
 async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: AnyRequest) -> Answer:

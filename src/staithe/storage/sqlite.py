@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,28 +22,33 @@ def open_engine(path: Path, *, durable: bool = True) -> Engine:
         connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
         pool_size=4,
         max_overflow=64,
+        # The connection used last has the file's pages mapped and cached already.
+        pool_use_lifo=True,
     )
 
-    @event.listens_for(engine, "connect")
-    def set_pragmas(connection: sqlite3.Connection, _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
-        # The driver's own transaction handling would begin too late and as a reader: SQLAlchemy's events below do it.
-        connection.isolation_level = None
-        for pragma in (
-            "journal_mode=WAL",
-            f"synchronous={'FULL' if durable else 'NORMAL'}",
-            f"cache_size=-{CACHE_KIB}",
-            f"mmap_size={MAPPED_BYTES}",
-            "temp_store=MEMORY",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        # A writer says so at once: one that begins as a reader can fail half-way with SQLITE_BUSY.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
+    event.listen(engine, "connect", partial(set_pragmas, durable=durable))
+    event.listen(engine, "begin", begin)
     return engine
+
+
+def set_pragmas(connection: sqlite3.Connection, _record: object, *, durable: bool) -> None:
+    """Set up a new connection."""
+    # The driver's own transaction handling would begin too late and as a reader: `begin` does it.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        f"synchronous={'FULL' if durable else 'NORMAL'}",
+        f"cache_size=-{CACHE_KIB}",
+        f"mmap_size={MAPPED_BYTES}",
+        "temp_store=MEMORY",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction. A writer says so at once: one that begins as a reader can fail half-way, being busy."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def is_busy(error: BaseException | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from staithe.domain.codes import Severity
 from staithe.domain.list_query import ListQuery, PropertyType
@@ -123,7 +123,7 @@ def has_unfinished(connection: Connection, kind: str, definition_id: int) -> boo
 
 def next_sync(connection: Connection, now: int) -> int | None:
     """The oldest sync that may run: pending, or its worker's lease is over; and first of its definition."""
-    earlier: Table = SYNC.alias("earlier")  # pyright: ignore[reportAssignmentType]
+    earlier = SYNC.alias("earlier")
     free = or_(
         SYNC.c.status == SyncStatus.PENDING.value,
         and_(SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until < now),

@@ -15,7 +15,12 @@ Schema = dict[str, Any]
 
 TEXT: Final[Schema] = {"type": "string"}
 COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-TIME: Final[Schema] = {"type": "string", "format": "date-time", "readOnly": True, "examples": ["2026-03-02T09:15:04.1234560Z"]}
+TIME: Final[Schema] = {
+    "type": "string",
+    "format": "date-time",
+    "readOnly": True,
+    "examples": ["2026-03-02T09:15:04.1234560Z"],
+}
 READ_ONLY_TEXT: Final[Schema] = {"type": "string", "readOnly": True}
 AUDIT: Final[Mapping[str, Schema]] = {
     "uri": READ_ONLY_TEXT,
@@ -28,7 +33,12 @@ AUDIT: Final[Mapping[str, Schema]] = {
 
 def make_object(properties: Mapping[str, Schema], required: tuple[str, ...] = (), **more: object) -> Schema:
     """An object schema; unknown properties are allowed, as old clients send some."""
-    return {"type": "object", "properties": dict(properties), **({"required": list(required)} if required else {}), **more}
+    return {
+        "type": "object",
+        "properties": dict(properties),
+        **({"required": list(required)} if required else {}),
+        **more,
+    }
 
 
 def refer(name: str) -> Schema:
@@ -52,7 +62,10 @@ def make_page(item: str) -> Schema:
 SYNC_ACTION: Final = make_object(
     {
         "action": {"type": "string", "enum": ["add", "remove", "setStatus"], "default": "add"},
-        "destination": {"type": "string", "examples": ["{{ContactList[12]}}", "{{EmailGroup[3]}}", "{{GlobalSubscribe}}"]},
+        "destination": {
+            "type": "string",
+            "examples": ["{{ContactList[12]}}", "{{EmailGroup[3]}}", "{{GlobalSubscribe}}"],
+        },
         "status": {
             "type": "string",
             "enum": ["subscribed", "unsubscribed", "active", "complete", "errored", "yes", "no"],
