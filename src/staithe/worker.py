@@ -36,48 +36,57 @@ CALLBACKS_AT_ONCE: Final = 8
 POLL_SECONDS: Final = 0.005
 SCAN_SECONDS: Final = 2.0
 RETENTION_SECONDS: Final = 10.0
+ERROR_PAUSE_SECONDS: Final = 1.0
 CALLBACK_ABANDONED: Final = 90 * SECOND
 """After this a callback that was not dealt with is made by whoever sees it: its worker is gone."""
 
 
 class Worker:
-    """One worker process."""
+    """One worker process. The main thread only looks; whatever may wait for a store runs in threads of its own."""
 
     def __init__(self, app: App, owner: str) -> None:
         self.app = app
         self.owner = owner
         self.stopping = threading.Event()
+        self.wake = threading.Event()
+        self.finished = threading.Event()
         self.room = threading.Semaphore(SYNCS_AT_ONCE)
         self.runner = ThreadPoolExecutor(SYNCS_AT_ONCE, "sync")
         self.caller = ThreadPoolExecutor(CALLBACKS_AT_ONCE, "callback")
-        self.ended = threading.Event()
-        self.finished = threading.Event()
+        self.lock = threading.Lock()
+        self.claiming: set[int] = set()
         self.running: Counter[int] = Counter()
+        self.calling_back: set[tuple[int, int]] = set()
 
     def run(self) -> None:
         """Work until `stopping` is set; then end what runs, and claim nothing more."""
-        heartbeat = threading.Thread(target=self.beat, name="heartbeat", daemon=True)
-        heartbeat.start()
-        scanned_at = retained_at = float("-inf")
-        seen_version = -1
+        for name, duty in (("heartbeat", self.beat), ("retention", self.retain)):
+            threading.Thread(target=duty, name=name, daemon=True).start()
         with closing(sqlite.CommitWatch(self.app.stores.data / "control.db")) as watch:
             while not self.stopping.is_set():
-                version = watch.version()
-                if version != seen_version or self.ended.is_set():
-                    seen_version = version
-                    self.ended.clear()
-                    self.follow_hints()
-                now = time.monotonic()
-                if now - scanned_at > SCAN_SECONDS:
-                    scanned_at = now
-                    self.scan()
-                if now - retained_at > RETENTION_SECONDS:
-                    retained_at = now
-                    self.retain()
-                self.stopping.wait(POLL_SECONDS)
+                try:
+                    self.look(watch)
+                except Exception:
+                    LOGGER.exception("the worker goes on after an error")
+                    self.stopping.wait(ERROR_PAUSE_SECONDS)
         self.runner.shutdown(wait=True)
         self.caller.shutdown(wait=True)
         self.finished.set()
+
+    def look(self, watch: sqlite.CommitWatch) -> None:
+        """Follow hints as they come, and scan now and then."""
+        scanned_at = float("-inf")
+        seen_version = -1
+        while not self.stopping.is_set():
+            version = watch.version()
+            if version != seen_version or self.wake.is_set():
+                seen_version = version
+                self.wake.clear()
+                self.follow_hints()
+            if time.monotonic() - scanned_at > SCAN_SECONDS:
+                scanned_at = time.monotonic()
+                self.scan()
+            self.stopping.wait(POLL_SECONDS)
 
     def companies(self) -> list[Company]:
         """Every company."""
@@ -89,79 +98,107 @@ class Worker:
         with self.app.stores.hints.read() as connection:
             hinted = control.hinted_companies(connection)
         for company in self.companies() if hinted else []:
-            if company.id in hinted and self.run_pending(company):
+            if company.id in hinted and self.nothing_to_claim(company):
                 with self.app.stores.hints.write() as connection:
                     control.forget_hint(connection, company.id, hinted[company.id])
 
     def scan(self) -> None:
         """Look into every company: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
         for company in self.companies():
-            self.run_pending(company)
+            self.nothing_to_claim(company)
             store = self.app.stores.open(company)
             with store.database.read() as connection:
                 due = syncs.callbacks_due(connection, self.app.clock() - CALLBACK_ABANDONED)
             for sync in due:
                 self.call_back(store, sync)
 
-    def run_pending(self, company: Company) -> bool:
-        """Start what a company has pending as far as there is room; true if nothing is left to claim."""
+    def nothing_to_claim(self, company: Company) -> bool:
+        """Whether a company has nothing to claim; if it has, and there is room, a thread sets out to claim it."""
         store = self.app.stores.open(company)
-        while self.room.acquire(blocking=False):
-            sync = self.claim(store)
-            if sync is None:
-                self.room.release()
+        with store.database.read() as connection:
+            if syncs.next_sync(connection, self.app.clock()) is None:
                 return True
-            self.runner.submit(self.run_one, store, sync)
+        with self.lock:
+            # One thread a company waits for its store, so that a busy one does not take all the room.
+            if company.id not in self.claiming and self.room.acquire(blocking=False):
+                self.claiming.add(company.id)
+                self.runner.submit(self.claim_and_run, store)
         return False
 
+    def claim_and_run(self, store: CompanyStore) -> None:
+        """Claim a company's next sync and run it to its end."""
+        try:
+            sync = self.claim(store)
+            if sync is not None:
+                self.run_one(store, sync)
+        except Exception:
+            LOGGER.exception("company %s", store.company.name)
+        finally:
+            self.room.release()
+            # The next sync of the same definition, or of a company that found no room, can start now.
+            self.app.stores.hint_pending(store.company)
+            self.wake.set()
+
     def claim(self, store: CompanyStore) -> Sync | None:
-        now = self.app.clock()
-        with store.database.read() as connection:
-            if syncs.next_sync(connection, now) is None:
+        try:
+            if self.stopping.is_set():
                 return None
-        with store.database.write() as connection:
-            return syncs.claim(connection, self.owner, now, self.lease_end(now))
+            with store.database.write() as connection:
+                now = self.app.clock()
+                return syncs.claim(connection, self.owner, now, self.lease_end(now))
+        finally:
+            with self.lock:
+                self.claiming.discard(store.company.id)
+            self.wake.set()
 
     def lease_end(self, now: int) -> int:
         return now + int(self.app.settings.lease_seconds * SECOND)
 
     def run_one(self, store: CompanyStore, sync: Sync) -> None:
-        self.running[store.company.id] += 1
+        with self.lock:
+            self.running[store.company.id] += 1
         try:
             run_sync(store, sync, self.owner, self.app.clock)
-            if sync.callback_url:
-                with store.database.read() as connection:
-                    finished = syncs.find_sync(connection, sync.id)
-                if finished is not None and finished.ended_at is not None:
-                    self.call_back(store, finished)
-        except Exception:
-            LOGGER.exception("sync %s of company %s", sync.id, store.company.name)
         finally:
-            self.running[store.company.id] -= 1
-            self.room.release()
-            # The next sync of the same definition, or of a company that found no room, can start now.
-            self.app.stores.hint_pending(store.company)
-            self.ended.set()
+            with self.lock:
+                self.running[store.company.id] -= 1
+        if sync.callback_url:
+            with store.database.read() as connection:
+                finished = syncs.find_sync(connection, sync.id)
+            if finished is not None and finished.ended_at is not None:
+                self.call_back(store, finished)
 
     def call_back(self, store: CompanyStore, sync: Sync) -> None:
         """Deliver a sync's callback beside everything else; what a stop cuts short, a later scan takes up."""
-        if not self.stopping.is_set():
-            self.caller.submit(self.deliver, store, sync)
+        key = (store.company.id, sync.id)
+        with self.lock:
+            if key in self.calling_back or self.stopping.is_set():
+                return
+            self.calling_back.add(key)
+        self.caller.submit(self.deliver, store, sync)
 
     def deliver(self, store: CompanyStore, sync: Sync) -> None:
         settings = self.app.settings
-        callbacks.deliver(
-            sync.callback_url or "",
-            msgspec.json.encode(sync_body(sync)),
-            allow_private=settings.allow_private_callbacks or settings.listens_on_loopback,
-        )
-        with store.database.write() as connection:
-            syncs.mark_called_back(connection, sync.id, self.app.clock())
+        try:
+            callbacks.deliver(
+                sync.callback_url or "",
+                msgspec.json.encode(sync_body(sync)),
+                allow_private=settings.allow_private_callbacks or settings.listens_on_loopback,
+            )
+            with store.database.write() as connection:
+                syncs.mark_called_back(connection, sync.id, self.app.clock())
+        except Exception:
+            LOGGER.exception("callback of sync %s of company %s", sync.id, store.company.name)
+        finally:
+            with self.lock:
+                self.calling_back.discard((store.company.id, sync.id))
 
     def beat(self) -> None:
         """Prolong the leases of this worker, several times in the life of one."""
         while not self.finished.wait(self.app.settings.lease_seconds / 4):
-            for company in (c for c in self.companies() if self.running[c.id]):
+            with self.lock:
+                busy = {company_id for company_id, count in self.running.items() if count}
+            for company in (c for c in self.companies() if c.id in busy):
                 try:
                     with self.app.stores.open(company).database.write() as connection:
                         now = self.app.clock()
@@ -170,11 +207,16 @@ class Worker:
                     LOGGER.exception("heartbeat of company %s", company.name)
 
     def retain(self) -> None:
-        """Remove what has expired, in every company."""
-        for company in self.companies():
-            removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
-            if removed.anything:
-                LOGGER.info("company %s, expired: %s", company.name, removed)
+        """Remove what has expired, in every company, again and again."""
+        while not self.finished.wait(RETENTION_SECONDS):
+            for company in self.companies():
+                try:
+                    removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
+                except Exception:
+                    LOGGER.exception("retention of company %s", company.name)
+                    continue
+                if removed.anything:
+                    LOGGER.info("company %s, expired: %s", company.name, removed)
 
 
 def main() -> None:

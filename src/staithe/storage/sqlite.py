@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 
 BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
+LOG_BYTES: Final = 64 * 1024**2
 MAPPED_BYTES: Final = 16 * 1024**3
 
 
@@ -40,6 +41,8 @@ def set_pragmas(connection: sqlite3.Connection, _record: object, *, durable: boo
         f"synchronous={'FULL' if durable else 'NORMAL'}",
         f"cache_size=-{CACHE_KIB}",
         f"mmap_size={MAPPED_BYTES}",
+        # A large transaction, such as seeding, makes the log as large: it is cut back afterwards.
+        f"journal_size_limit={LOG_BYTES}",
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
