@@ -1,0 +1,57 @@
+"""Fixtures and options of the fault tests."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.fault.processes import kill_everything
+from tests.support.server import RunningServer
+
+ROUNDS = 50
+StartServer = Callable[..., RunningServer]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture-rounds", type=int, default=ROUNDS, help="rounds of killing processes")
+    parser.addoption("--torture-seed", type=int, default=None, help="the seed that a failed run has printed")
+
+
+@pytest.fixture
+def rounds(pytestconfig: pytest.Config) -> int:
+    """How many rounds to torture. The option is unknown to pytest when it was not started on this folder."""
+    return int(pytestconfig.getoption("torture_rounds", ROUNDS))
+
+
+@pytest.fixture
+def seed(pytestconfig: pytest.Config) -> int:
+    """The seed of everything random."""
+    given = pytestconfig.getoption("torture_seed", None)
+    return int(given) if given is not None else random.SystemRandom().randrange(10**6)
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Of the servers: where Python keeps no bytecode, starting one would take thrice as long."""
+    if not sys.dont_write_bytecode:
+        return {}
+    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[StartServer]:
+    """Starts servers, all on the same data directory; whatever is left of them is killed at the end."""
+    started: list[RunningServer] = []
+
+    def start_server(*options: str) -> RunningServer:
+        server = RunningServer(tmp_path / "data", "--lease-seconds", "1", *options, environment=environment)
+        started.append(server)
+        return server
+
+    yield start_server
+    for server in started:
+        kill_everything(server)
