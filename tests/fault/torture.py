@@ -177,10 +177,15 @@ class Torture:
         self.check_outcome(load)
 
     def wait_for_a_random_moment(self, load: Load) -> None:
-        """Some uploads into the load, and a little later: the blow may fall anywhere in what a request or sync does."""
-        wanted = self.chance.randrange(15)
+        """Some uploads into the load, often just when a sync is under way, and a little later.
+
+        So the blow may fall anywhere in what a request or a sync does.
+        """
+        wanted, is_aimed = self.chance.randrange(15), self.chance.random() < 0.7
         limit = time.monotonic() + LONGEST_LOAD_SECONDS
         until(lambda: sum(s.acknowledged for s in load.sent) >= wanted or time.monotonic() > limit, "some load")
+        if is_aimed:
+            until(lambda: self.count(SYNC.c.status == "active") > 0 or time.monotonic() > limit, "a running sync")
         time.sleep(self.chance.uniform(0, 0.03))
 
     def clients(self, load: Load) -> list[Client]:
