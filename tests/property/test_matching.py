@@ -63,7 +63,7 @@ def look_up(keys: list[str]) -> list[tuple[int, int]]:
     return [(position, by_key[key]) for position, key in enumerate(keys) if key in by_key]
 
 
-@examples(600)
+@examples(350)
 @given(st.sampled_from(list(IdentifierKind)), VALUES, st.sets(st.integers(0, 29)))
 @example(IdentifierKind.CONTACT_ID, ["0"], set())
 @example(IdentifierKind.CONTACT_ID, ["1", ""], set())

@@ -180,7 +180,7 @@ def test_the_store_and_the_model_agree() -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix="staithe-") as data:
         Operations.stores = Stores(Path(data))
         try:
-            run_state_machine_as_test(Operations, settings=examples(50, stateful_step_count=40))
+            run_state_machine_as_test(Operations, settings=examples(25, stateful_step_count=40))
         finally:
             Operations.stores.close()
 
