@@ -35,7 +35,7 @@ check: $(VENV)/dev ## lint, format, types and import contracts
 	@$(BIN)/lint-imports --no-cache --no-logo
 
 test: check ## everything that check does, and all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
 torture: $(VENV)/dev ## kill the server and the worker 1,000 times
 	@$(BIN)/python -m pytest tests/fault --torture-rounds 1000 -s $(ARGS)

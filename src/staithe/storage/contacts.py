@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 
+from staithe.domain.errors import StorageFull
 from staithe.domain.fields import STORED_FIELDS, Contact, DataType, FieldValue
 from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.identifiers import normal_email
-from staithe.domain.limits import CHUNK_IDS, SECOND
+from staithe.domain.limits import CHUNK_IDS, CONTACT_ID, SECOND
 from staithe.domain.list_query import Condition, PropertyType
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET
@@ -92,6 +93,8 @@ def match_emails(connection: Connection, emails: list[str]) -> list[int]:
 def add_contact(connection: Connection, values: Mapping[str, FieldValue], at: int, by: str, change_id: int) -> int:
     """Insert one contact and give its id."""
     contact_id = counters.take_ids(connection, counters.CONTACTS)
+    if contact_id > CONTACT_ID:
+        raise StorageFull(f"The company has given all {CONTACT_ID} contact ids.", "Use another company.")
     audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
     connection.execute(insert(CONTACT).values(id=contact_id, **to_columns(values), **audit))
     sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(IdSet.of([contact_id]), IdSet())})

@@ -165,11 +165,13 @@ def renew_leases(connection: Connection, owner: str, lease_until: int) -> None:
     )
 
 
-def release_leases(connection: Connection, owner: str | None = None) -> int:
-    """End the leases of an owner that is gone (of all, if none is named), so that its syncs are taken up again."""
+def release_leases(connection: Connection, owner: str | None = None, sync_id: int | None = None) -> int:
+    """End leases, so that their syncs are taken up again: of one owner, of one sync, or of all if none is named."""
     held = [SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until > 0]
     if owner is not None:
         held.append(SYNC.c.lease_owner == owner)
+    if sync_id is not None:
+        held.append(SYNC.c.id == sync_id)
     return connection.execute(update(SYNC).where(*held).values(lease_until=0)).rowcount
 
 
