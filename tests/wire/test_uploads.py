@@ -266,7 +266,7 @@ def test_413_for_a_request_over_32_mib(api: Api, store: CompanyStore, declared: 
 def too_large() -> dict[str, Any]:
     return {
         "status": 413,
-        "error": "Request Entity Too Large",
+        "error": "Content Too Large",
         "message": "The upload is over 33554432 bytes (32 MiB), counted after gunzip.",
         "advice": "Split the data into several uploads; they add up until the next sync.",
         "limitBytes": 33554432,
@@ -324,7 +324,7 @@ def test_413_when_the_staging_quota_is_full(narrow: RunningServer) -> None:
         413,
         {
             "status": 413,
-            "error": "Request Entity Too Large",
+            "error": "Content Too Large",
             "message": f"The company's staging quota of 40 kB has {left} kB left.",
             "advice": "Sync what is staged, or delete staged data that is not wanted; "
             "GET /imports/data shows the quota.",

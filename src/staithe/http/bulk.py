@@ -91,7 +91,7 @@ def refuse_sync_data(call: Call, _element: Element) -> Answer:
 
 
 def get_import_storage(call: Call, _element: Element) -> Answer:
-    return Answer(200, wire.storage_body(call.app.settings.staging_quota_kb, uploads.read_quota(call.caller)))
+    return Answer(200, wire.storage_body(call.app.settings.staging_quota_kb, uploads.read_staged_bytes(call.caller)))
 
 
 def list_contact_lists(call: Call, _element: Element) -> Answer:

@@ -30,6 +30,9 @@ STATUSES: Final[Mapping[type[RequestError], int]] = {
     errors.Busy: 503,
 }
 
+PHRASES: Final = {413: "Content Too Large"}
+"""Where Python's name differs between versions: that of RFC 9110."""
+
 
 def to_status(error: RequestError) -> int:
     """The status of an error: its own, or that of the family it belongs to."""
@@ -60,7 +63,7 @@ def error_body(
     """The body of every refusal but 400."""
     return {
         "status": status,
-        "error": HTTPStatus(status).phrase,
+        "error": PHRASES.get(status) or HTTPStatus(status).phrase,
         "message": message,
         **({"advice": advice} if advice else {}),
         **(details or {}),

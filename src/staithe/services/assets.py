@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection
 
 from staithe.domain.assets import Asset, AssetChanges, GroupProperties, read_asset_changes
 from staithe.domain.errors import Failure, Gone, InUse, NotFound, ValidationFailed
@@ -19,6 +18,7 @@ from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import ASSET_DESTINATIONS, CONTACTS_SET, contact_list_set, email_group_set
 from staithe.services.caller import Caller
 from staithe.storage import assets, sets
+from staithe.storage.database import Connection
 
 CONTACT_LIST: Final = "contactlist"
 EMAIL_GROUP: Final = "emailgroup"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
-from sqlalchemy import Connection
 
 from staithe.domain.assets import Asset
 from staithe.domain.contact_changes import EMAIL_NAME, ContactChanges, read_contact_changes
@@ -18,6 +17,7 @@ from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET, contact_list_set
 from staithe.services.caller import Caller
 from staithe.storage import assets, contacts, sets
+from staithe.storage.database import Connection
 
 LIST_SETS: Final = contact_list_set(0).removesuffix("0")
 

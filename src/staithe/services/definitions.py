@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from sqlalchemy import Connection
-
 from staithe.domain.definitions import SYNC_ACTIONS, StoredDefinition, read_definition
 from staithe.domain.elements import Element
 from staithe.domain.errors import Conflict, Gone, NotFound
 from staithe.domain.list_query import ListQuery
 from staithe.services.caller import Caller
 from staithe.storage import assets, definitions, syncs, uploads
+from staithe.storage.database import Connection
 
 
 def get_definition(connection: Connection, element: Element, definition_id: int) -> StoredDefinition:

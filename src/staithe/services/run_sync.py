@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection
-
 from staithe.clock import Clock
 from staithe.domain import codes
 from staithe.domain.definitions import SYNC_ACTIONS, StoredDefinition
@@ -30,6 +28,7 @@ from staithe.services.stores import CompanyStore
 from staithe.staging.matching import OUTCOMES, UNKNOWN, match_batch
 from staithe.staging.rejects import RejectWriter
 from staithe.storage import contacts, definitions, sets, syncs, uploads
+from staithe.storage.database import Connection
 from staithe.storage.uploads import Upload
 
 LOGGER: Final = logging.getLogger(__name__)

@@ -8,8 +8,6 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection
-
 from staithe.domain.definitions import SYNC_ACTIONS, StoredDefinition, recheck_assets
 from staithe.domain.elements import ELEMENTS, Element
 from staithe.domain.errors import Conflict, Failure, Gone, NotFound, RequestError, ValidationFailed
@@ -19,6 +17,7 @@ from staithe.services import definitions
 from staithe.services.caller import Caller
 from staithe.staging.rejects import read_rejects
 from staithe.storage import assets, syncs, uploads
+from staithe.storage.database import Connection
 
 DEFINITION_URI: Final = re.compile(
     r"(?:https?://[^/]+)?(?:/+api/+bulk/+2\.0)?/*(?P<element>[a-z/]+?)/+(?P<kind>[a-z]+)/+(?P<id>[0-9]{1,18})/*",

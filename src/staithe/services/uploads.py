@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from sqlalchemy import Connection
-
 from staithe.domain.definitions import StoredDefinition
 from staithe.domain.elements import Element
 from staithe.domain.errors import Busy, Conflict, Failure, StorageFull, TooLarge, ValidationFailed
@@ -22,6 +20,7 @@ from staithe.staging.json_rows import JsonRows
 from staithe.staging.rows import schema_of
 from staithe.storage import syncs as sync_rows
 from staithe.storage import uploads
+from staithe.storage.database import Connection
 from staithe.storage.uploads import KeptAnswer, Upload
 
 READERS: Final = {"JSON": JsonRows, "CSV": CsvRows}
@@ -177,7 +176,7 @@ def check_size(received_bytes: int) -> None:
         )
 
 
-def read_quota(caller: Caller) -> int:
+def read_staged_bytes(caller: Caller) -> int:
     """Bytes that the company has staged."""
     with caller.database.read() as connection:
         return uploads.staged_bytes(connection)

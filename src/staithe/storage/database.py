@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, exc, text
+from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine, exc, text
 
 from staithe.domain.errors import Busy, StorageFull
 from staithe.storage import sqlite
