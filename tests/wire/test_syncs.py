@@ -225,6 +225,25 @@ def test_nothing_to_process(api: Api, content_type: str, body: bytes) -> None:
     assert ("ELQ-00124", "warning") in [(e["statusCode"], e["severity"]) for e in api.log("/syncs/1")]
 
 
+def test_what_was_staged_under_another_field_has_no_identifier(api: Api) -> None:
+    uri = api.define()
+    api.upload(uri, [{"Id": "1"}])
+    changed = api.bulk("GET", uri).json() | {"fields": {"Nr": "{{Contact.Id}}"}, "identifierFieldName": "Nr"}
+    assert api.bulk("PUT", uri, json=changed).status_code == 200
+    api.upload(uri, [{"Nr": "2"}])
+    assert api.sync(uri)["status"] == "warning"
+    assert api.rejects("/syncs/1") == [
+        {
+            "fieldValues": {"Nr": ""},
+            "message": MISSING,
+            "statusCode": "ELQ-00061",
+            "recordIndex": 1,
+            "invalidFields": ["Nr"],
+        }
+    ]
+    assert [e["count"] for e in api.log("/syncs/1") if e["statusCode"] == "ELQ-00017"] == [1]
+
+
 def test_rejects_are_paged(api: Api) -> None:
     uri = api.define()
     api.upload(uri, [{"Id": f"x{n}"} for n in range(2500)])
