@@ -54,11 +54,12 @@ def build_application(app: App) -> AsgiApp:
 def bulk_routes(app: App) -> list[HTTPRouteHandler]:
     """A route for each operation that is served."""
     made: list[HTTPRouteHandler] = []
+    gate = uploads.UploadGate()
     for operation in (*(o for o in OPERATIONS if o.served), *EXTRA_OPERATIONS):
         element = ELEMENTS_BY_NAME[operation.element]
         path = errors.BULK_ROOT + operation.path
         if operation.verb == "upload":
-            answer = partial(uploads.receive_upload, app, element, uploads.UploadGate())
+            answer = partial(uploads.receive_upload, app, element, gate)
         else:
             row = HANDLERS[operation.kind, operation.verb]
             answer = partial(answer_call, app, partial_handler(row.handle, element), errors.to_answer)
