@@ -14,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,6 @@ LOGGER: Final = logging.getLogger(__name__)
 BACKLOG: Final = 1024
 WATCH_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 30.0
-START_SECONDS: Final = 60.0
 QUICK_DEATH_SECONDS: Final = 2.0
 MOST_QUICK_DEATHS: Final = 5
 
@@ -43,7 +42,7 @@ class Child:
     on_death: Callable[[], None]
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
-    quick_deaths: int = field(default=0)
+    quick_deaths: int = 0
 
     def run(self) -> None:
         """Start it."""

@@ -53,7 +53,7 @@ def row_of_sync(store: CompanyStore, uri: str) -> tuple[str, str | None, int]:
     """Status, lease owner and attempts of a sync."""
     query = select(SYNC.c.status, SYNC.c.lease_owner, SYNC.c.attempts).where(SYNC.c.id == number_of(uri))
     with store.database.read() as connection:
-        return tuple(connection.execute(query).one())  # type: ignore[return-value]
+        return tuple(connection.execute(query).one())
 
 
 def number_of(uri: str) -> int:

@@ -21,5 +21,5 @@ def examples(count: int, **more: int) -> settings:
         deadline=None,
         derandomize=FACTOR == 1,
         suppress_health_check=SUPPRESSED,
-        **more,  # type: ignore[arg-type]
+        **more,
     )

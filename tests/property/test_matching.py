@@ -97,7 +97,7 @@ def test_a_batch_without_the_field_has_no_identifiers(kind: IdentifierKind, coun
         [pa.array(["1"] * count, pa.string()), pa.array([False] * count, pa.bool_())], names=["Other", UNREADABLE]
     )
     found = match_batch(batch, FIELD, kind, IdSet.of(CONTACTS), look_up)
-    assert [OUTCOMES[int(o)].code for o in found.outcomes] == ["ELQ-00061"] * count  # type: ignore[union-attr]
+    assert [OUTCOMES[int(o)].code for o in found.outcomes] == ["ELQ-00061"] * count
 
 
 LABEL = re.compile(r"[^\s@,;<>()\"]+")

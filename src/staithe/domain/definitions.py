@@ -14,7 +14,7 @@ from staithe.domain.elements import Element
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
 from staithe.domain.identifiers import IdentifierKind
-from staithe.domain.limits import FIELD_NAME_CHARACTERS, MOST_SYNC_ACTIONS, NAME_CHARACTERS
+from staithe.domain.limits import FIELD_NAME_CHARACTERS, MOST_SYNC_ACTIONS, NAME_CHARACTERS, SYNC_ACTION_FIELDS
 from staithe.domain.sync_actions import (
     ASSET_DESTINATIONS,
     Destination,
@@ -135,7 +135,7 @@ def check_boolean(body: Mapping[str, object], name: str, failures: list[Failure]
 
 def check_fields(value: object, element: Element, failures: list[Failure]) -> dict[str, str]:
     allowed = " or ".join(element.identifiers)
-    if not isinstance(value, Mapping) or len(value) != 1:
+    if not isinstance(value, Mapping) or len(value) != SYNC_ACTION_FIELDS:
         failures.append(Failure("fields", f"Must be an object of exactly one field, its statement {allowed}.", value))
         return {}
     name, statement = next(iter(value.items()))

@@ -77,7 +77,7 @@ class Run:
 
 
 def run_sync(store: CompanyStore, sync: Sync, owner: str, clock: Clock) -> None:
-    """Bring a claimed sync to its end. Never raises: what goes wrong ends the sync in error, and is logged."""
+    """Bring a claimed sync to its end: what goes wrong ends it in error, and is logged."""
     run = Run(store, sync, owner, clock)
     try:
         if sync.attempts > MOST_ATTEMPTS:

@@ -6,7 +6,7 @@ A staged row has one text column a field of the definition, exactly as received 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import pyarrow as pa
@@ -78,6 +78,3 @@ def check_utf8(block: bytes, offset: int) -> None:
         at = offset + error.start
         shown = f"0x{block[error.start]:02x}"
         raise ParseFailed(f"Must be UTF-8: byte {shown} at byte offset {at} is not.", shown) from None
-
-
-ReaderFactory = Callable[[Sequence[str]], RowReader]

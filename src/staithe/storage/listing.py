@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, false, func, select
 
 from staithe.domain.list_query import Condition, ListQuery
+from staithe.domain.search_query import SearchQuery
 
 
 def read_page(
@@ -22,16 +23,23 @@ def read_page(
     conditions = list(where)
     if query.condition is not None:
         conditions.append(to_sql(query.condition, columns[query.condition.name]))
-    order: list[ColumnElement[Any]] = [table.c[tie_breaker]]
-    if query.order_by:
-        column = columns[query.order_by]
-        order.insert(0, column.desc() if query.descending else column.asc())
+    order = to_order(query, columns, table.c[tie_breaker])
     statement = select(table).where(*conditions).order_by(*order).limit(query.limit + 1).offset(query.offset)
     rows = list(connection.execute(statement))
     total = None
     if query.with_total:
         total = connection.execute(select(func.count()).select_from(table).where(*conditions)).scalar_one()
     return rows[: query.limit], total, len(rows) > query.limit
+
+
+def to_order(
+    query: ListQuery | SearchQuery, columns: Mapping[str, ColumnElement[Any]], tie_breaker: ColumnElement[Any]
+) -> list[ColumnElement[Any]]:
+    """The wanted order, if there is one; rows that are alike in it, and all others, come by the tie breaker."""
+    if not query.order_by:
+        return [tie_breaker]
+    column = columns[query.order_by]
+    return [column.desc() if query.descending else column.asc(), tie_breaker]
 
 
 def columns_of(row: Row[Any]) -> RowMapping:

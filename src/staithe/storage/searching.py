@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, func, or_, select
 
 from staithe.domain.list_query import Condition
 from staithe.domain.search_query import SearchQuery
+from staithe.storage.listing import to_order
 
 ToSql = Callable[[Condition], ColumnElement[bool]]
 
@@ -26,10 +27,7 @@ def find_page(
     `size` is how many rows the table has, if that is known without counting.
     """
     where = to_where(query, to_sql)
-    order: list[ColumnElement[Any]] = [table.c.id]
-    if query.order_by:
-        column = columns[query.order_by]
-        order.insert(0, column.desc() if query.descending else column.asc())
+    order = to_order(query, columns, table.c.id)
     statement = select(table).where(*where).order_by(*order).limit(query.count).offset(query.offset)
     rows = list(connection.execute(statement))
     if len(rows) < query.count and query.page == 1:

@@ -41,11 +41,6 @@ def load_set(connection: Connection, name: str, chunks: list[int] | None = None)
     return IdSet.from_chunks(connection.execute(query).scalars())
 
 
-def contains(connection: Connection, name: str, contact_id: int) -> bool:
-    """Whether one id is in a set: reads one chunk."""
-    return contact_id in load_set(connection, name, IdSet.of([contact_id]).chunk_numbers())
-
-
 def set_size(connection: Connection, name: str) -> int:
     """How many ids a set has."""
     return sizes_of(connection, [name])[name]
