@@ -12,6 +12,7 @@ from staithe.domain.identifiers import EMAIL_CHARACTERS, WHITE_SPACE, is_email_a
 from staithe.domain.limits import SECOND
 from staithe.domain.properties import PropertyReader, Requirement, to_id, to_text
 from staithe.domain.times import parse_unix_seconds
+from staithe.domain.values import format_value, parse_number
 
 EMAIL_NAME: Final = "C_EmailAddress"
 
@@ -78,6 +79,12 @@ def read_value(reader: PropertyReader, field: Field, text: str) -> FieldValue:
     match field.data_type:
         case DataType.STRING:
             return text or None
+        case DataType.NUMBER:
+            try:
+                return parse_number(text) if text else None
+            except ValueError as error:
+                reader.refuse(property_name, f"M{str(error)[1:]}.", text, Requirement.SYNTAX)
+                return None
         case DataType.DATE:
             seconds = parse_unix_seconds(text)
             if seconds is None and text:
@@ -96,4 +103,6 @@ def read_value(reader: PropertyReader, field: Field, text: str) -> FieldValue:
 def field_text(field: Field, contact: Contact) -> str:
     """A field's value as the Application API shows it: dates in Unix seconds; empty if it has none."""
     value = contact.value(field)
-    return str(value // SECOND) if isinstance(value, int) else value or ""
+    if isinstance(value, int) and field.data_type is DataType.DATE:
+        return str(value // SECOND)
+    return format_value(value, field.data_type)

@@ -18,12 +18,16 @@ class DataType(StrEnum):
     """Types of field values on the wire."""
 
     STRING = "string"
+    NUMBER = "number"
     DATE = "date"
     EMAIL_ADDRESS = "emailAddress"
 
 
 class Field(Struct, frozen=True):
-    """One contact field. Dates are microseconds since 1970 in UTC inside, Unix seconds in the Application API."""
+    """One contact field. Dates are microseconds since 1970 in UTC inside, Unix seconds in the Application API.
+
+    Numbers are 64-bit floating-point numbers inside, and decimal texts on the wire.
+    """
 
     id: int
     internal_name: str
@@ -105,7 +109,7 @@ FIELDS_BY_ID: Final[Mapping[int, Field]] = {f.id: f for f in CONTACT_FIELDS}
 FIELDS_BY_REST_NAME: Final[Mapping[str, Field]] = {f.rest_name: f for f in CONTACT_FIELDS if f.rest_name}
 HASHED: Final = {"EmailAddress": "C_EmailAddress", "BusPhone": "C_BusPhone", "MobilePhone": "C_MobilePhone"}
 
-FieldValue: TypeAlias = str | int | None
+FieldValue: TypeAlias = str | int | float | None
 
 
 class Contact(Struct, frozen=True):
