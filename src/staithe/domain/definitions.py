@@ -1,38 +1,73 @@
-"""The sync action definition, and the checks it must pass.
+"""The definitions: sync actions, imports and exports, and the checks they must pass.
 
-Source: Eloqua's sync action tutorial and the Bulk API contract; the texts of the constraints are ours.
+Source: Eloqua's pages on import, export and sync action definitions, and the Bulk API contract; the texts of the
+constraints are ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from staithe.domain.elements import Element
+from staithe.domain.contact_parts import ContactPart, PartKind
+from staithe.domain.definition_reader import (
+    ASSET_NAMES,
+    DefinitionReader,
+    Surroundings,
+    find_choice,
+    parse_duration,
+)
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
+from staithe.domain.fields import DataType
 from staithe.domain.identifiers import IdentifierKind
-from staithe.domain.limits import FIELD_NAME_CHARACTERS, MOST_SYNC_ACTIONS, NAME_CHARACTERS, SYNC_ACTION_FIELDS
-from staithe.domain.sync_actions import (
-    ASSET_DESTINATIONS,
-    Destination,
-    SyncAction,
-    allowed_forms,
-    find_rule,
-    parse_destination,
+from staithe.domain.limits import (
+    EXPORT_FIELDS,
+    FIELD_NAME_CHARACTERS,
+    IMPORT_FIELDS,
+    LEAST_DATA_LIFE,
+    MOST_DATA_LIFE,
+    NAME_CHARACTERS,
+    SYNC_ACTION_FIELDS,
 )
+from staithe.domain.sync_actions import ASSET_DESTINATIONS, SyncAction, parse_destination
 
 SYNC_ACTIONS: Final = "syncActions"
-"""The kind of operation, as in paths."""
+IMPORTS: Final = "imports"
+EXPORTS: Final = "exports"
+"""The kinds of definitions, as in paths."""
 
-AssetExists: TypeAlias = Callable[[str, int], bool]
-"""(destination kind, asset id) -> whether the company has it."""
+KIND_NAMES: Final[Mapping[str, str]] = {SYNC_ACTIONS: "sync action", IMPORTS: "import", EXPORTS: "export"}
+LEAST_LIFE: Final = timedelta(microseconds=LEAST_DATA_LIFE)
+MOST_LIFE: Final = timedelta(microseconds=MOST_DATA_LIFE)
+
+
+class UpdateRule(StrEnum):
+    """When the value of an import replaces the stored one [update-rule-types.htm]."""
+
+    ALWAYS = "always"
+    IF_NEW_IS_NOT_NULL = "ifNewIsNotNull"
+    IF_EXISTING_IS_NULL = "ifExistingIsNull"
+    USE_FIELD_RULE = "useFieldRule"
+
+
+class ImportRule(StrEnum):
+    """What an import does with records that match and with those that do not [Bulk API contract of 2026]."""
+
+    CREATE_AND_UPDATE = "createAndUpdate"
+    UPDATE_ONLY = "updateOnly"
+    CREATE_ONLY = "createOnly"
+
+
+IMPORT_RULE_SYNONYMS: Final = {"create": "createOnly", "update": "updateOnly", "both": "createAndUpdate"}
 
 
 class SyncActionDefinition(Struct, frozen=True, kw_only=True):
-    """A valid definition, without what the store adds (id, who and when)."""
+    """A valid definition of sync actions, without what the store adds (id, who and when)."""
 
     name: str
     fields: Mapping[str, str]
@@ -45,18 +80,55 @@ class SyncActionDefinition(Struct, frozen=True, kw_only=True):
         """By which contact field its records are matched."""
         return IdentifierKind(self.fields[self.identifier_field_name].lower())
 
-    def assets(self) -> list[tuple[str, int]]:
-        """The lists and email groups it names, as (destination kind, id)."""
-        destinations = [parse_destination(a.destination) for a in self.sync_actions]
-        return sorted({(d.kind, d.asset_id) for d in destinations if d.kind in ASSET_DESTINATIONS})
+
+class ImportDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A valid import; None stands for what was not sent, so that it is not echoed."""
+
+    name: str
+    fields: Mapping[str, str]
+    identifier_field_name: str
+    is_sync_triggered_on_import: bool = False
+    update_rule: UpdateRule | None = None
+    update_rule_by_field: Mapping[str, UpdateRule] | None = None
+    import_rule: ImportRule | None = None
+    data_retention_duration: str = "P7D"
+    auto_delete_duration: str | None = None
+    is_updating_multiple_matched_records: bool = False
+    is_identifier_field_case_sensitive: bool | None = None
+    null_identifier_field_name: bool | None = None
+    import_priority_uri: str | None = None
+    sync_actions: tuple[SyncAction, ...] = ()
+
+
+class ExportDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A valid export; None stands for what was not sent, so that it is not echoed."""
+
+    name: str
+    fields: Mapping[str, str]
+    filter: str | None = None
+    are_system_timestamps_in_utc: bool | None = None
+    data_retention_duration: str = "PT12H"
+    auto_delete_duration: str | None = None
+    max_records: int | None = None
+    sync_actions: tuple[SyncAction, ...] = ()
+
+
+Definition: TypeAlias = SyncActionDefinition | ImportDefinition | ExportDefinition
+
+
+class DefinitionKey(Struct, frozen=True):
+    """What identifies a definition in a company: each kind counts its own ids."""
+
+    kind: str
+    id: int
 
 
 class StoredDefinition(Struct, frozen=True):
     """A definition with what the store adds to it."""
 
-    id: int
+    key: DefinitionKey
     element: str
-    definition: SyncActionDefinition
+    definition: Definition
     created_at: int
     created_by: str
     updated_at: int
@@ -65,149 +137,215 @@ class StoredDefinition(Struct, frozen=True):
     @property
     def uri(self) -> str:
         """Its address below the Bulk API's root."""
-        return f"/{self.element}/{SYNC_ACTIONS}/{self.id}"
+        return f"/{self.element}/{self.key.kind}/{self.key.id}"
+
+    @property
+    def life(self) -> timedelta | None:
+        """How long after its last change the definition deletes itself; None for never."""
+        duration = None if isinstance(self.definition, SyncActionDefinition) else self.definition.auto_delete_duration
+        return None if duration is None else parse_duration(duration)
 
 
-def read_definition(body: Mapping[str, object], element: Element, asset_exists: AssetExists) -> SyncActionDefinition:
+def assets_of(definition: Definition) -> list[tuple[str, int]]:
+    """The lists and email groups that its sync actions name, as (destination kind, id)."""
+    destinations = [parse_destination(a.destination) for a in definition.sync_actions]
+    return sorted({(d.kind, d.asset_id) for d in destinations if d.kind in ASSET_DESTINATIONS})
+
+
+def read_definition(kind: str, body: Mapping[str, object], around: Surroundings) -> Definition:
     """Check a definition as a client sent it.
 
     Args:
+        kind: `syncActions`, `imports` or `exports`.
         body: its properties by canonical name; unknown ones are ignored.
-        element: whose records it acts on.
-        asset_exists: tells whether a list or an email group exists.
+        around: what it is checked against.
 
     Raises:
         ValidationFailed: with one failure for each wrong property.
     """
-    failures: list[Failure] = []
-    name = check_text(body, "name", NAME_CHARACTERS, failures)
-    identifier = check_text(body, "identifierFieldName", FIELD_NAME_CHARACTERS, failures)
-    fields = check_fields(body.get("fields"), element, failures)
+    return READERS[kind](DefinitionReader(body, around))
+
+
+def recheck_definition(stored: StoredDefinition, properties: Mapping[str, object], around: Surroundings) -> None:
+    """Check again, before a sync, that what a definition names is still there [product notice 20D].
+
+    Args:
+        stored: the definition.
+        properties: its own, as `read_definition` takes them.
+        around: what the company has now.
+
+    Raises:
+        ValidationFailed: a field, a list or an email group is gone.
+    """
+    missing = [(name, number) for name, number in assets_of(stored.definition) if not around.exists(name, number)]
+    if missing:
+        texts = [f"{ASSET_NAMES[name]} {number}" for name, number in missing]
+        raise ValidationFailed(Failure("syncActions", f"Must name what exists: there is no {' and no '.join(texts)}."))
+    read_definition(stored.key.kind, properties, around)
+
+
+def read_sync_action_definition(reader: DefinitionReader) -> SyncActionDefinition:
+    name = reader.text("name", NAME_CHARACTERS)
+    identifier = reader.text("identifierFieldName", FIELD_NAME_CHARACTERS)
+    fields = read_sync_action_field(reader)
     if fields and identifier and identifier not in fields:
-        failures.append(
-            Failure(
-                "identifierFieldName", f"Must be the name of the field in fields: {next(iter(fields))}.", identifier
-            )
-        )
-    actions = check_sync_actions(body.get("syncActions"), asset_exists, failures)
-    triggered = check_boolean(body, "isSyncTriggeredOnImport", failures)
-    if failures:
-        raise ValidationFailed(*failures)
+        rule = f"Must be the name of the field in fields: {next(iter(fields))}."
+        reader.refuse("identifierFieldName", rule)
+    actions = reader.sync_actions(required=True)
+    triggered = reader.boolean("isSyncTriggeredOnImport")
+    reader.finish()
     return SyncActionDefinition(
         name=name,
         fields=fields,
         identifier_field_name=identifier,
-        sync_actions=tuple(actions),
-        is_sync_triggered_on_import=triggered,
+        sync_actions=actions,
+        is_sync_triggered_on_import=bool(triggered),
     )
 
 
-def recheck_assets(definition: SyncActionDefinition, asset_exists: AssetExists) -> None:
-    """Check again, before a sync, that what a definition names is still there.
-
-    Raises:
-        ValidationFailed: a list or an email group is gone.
-    """
-    missing = [(kind, number) for kind, number in definition.assets() if not asset_exists(kind, number)]
-    if missing:
-        texts = [f"{ASSET_DESTINATIONS[kind]} {number}" for kind, number in missing]
-        raise ValidationFailed(Failure("syncActions", f"Must name what exists: there is no {' and no '.join(texts)}."))
-
-
-def check_text(body: Mapping[str, object], name: str, limit: int, failures: list[Failure]) -> str:
-    value = body.get(name)
-    if isinstance(value, str) and len(value.strip()) > 0 and len(value) <= limit:
-        return value
-    failures.append(Failure(name, f"Must be a text of 1 to {limit} characters.", value))
-    return ""
-
-
-def check_boolean(body: Mapping[str, object], name: str, failures: list[Failure]) -> bool:
-    """Absent and null are false; clients also send "true" and "false" as texts (seen in Oracle's own example)."""
-    value = body.get(name)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    if isinstance(value, str) and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    failures.append(Failure(name, "Must be true or false.", value))
-    return False
-
-
-def check_fields(value: object, element: Element, failures: list[Failure]) -> dict[str, str]:
-    allowed = " or ".join(element.identifiers)
+def read_sync_action_field(reader: DefinitionReader) -> dict[str, str]:
+    value = reader.body.get("fields")
+    identifiers = reader.around.element.identifiers
+    allowed = " or ".join(identifiers)
     if not isinstance(value, Mapping) or len(value) != SYNC_ACTION_FIELDS:
-        failures.append(Failure("fields", f"Must be an object of exactly one field, its statement {allowed}.", value))
+        reader.refuse("fields", f"Must be an object of exactly one field, its statement {allowed}.")
         return {}
     name, statement = next(iter(value.items()))
     if not isinstance(name, str) or not 0 < len(name) <= FIELD_NAME_CHARACTERS:
-        failures.append(Failure("fields", f"Must have a name of 1 to {FIELD_NAME_CHARACTERS} characters.", value))
+        reader.refuse("fields", f"Must have a name of 1 to {FIELD_NAME_CHARACTERS} characters.")
         return {}
-    problem = problem_of_identifier(statement, element)
+    problem = problem_of_identifier(statement, identifiers)
     if problem or not isinstance(statement, str):
-        failures.append(Failure("fields", f"Must be {allowed}{problem}.", value))
+        reader.refuse("fields", f"Must be {allowed}{problem}.")
         return {}
     return {name: statement}
 
 
-def problem_of_identifier(statement: object, element: Element) -> str:
-    """Why a statement cannot identify a record of the element: words to follow the allowed ones, or nothing."""
+def problem_of_identifier(statement: object, identifiers: tuple[str, ...]) -> str:
+    """Why a statement cannot identify a record in sync actions: words to follow the allowed ones, or nothing."""
     if not isinstance(statement, str):
         return ", as a text"
     try:
         canonical = parse_field_statement(statement).canonical
     except ValueError as error:
         return f" and {error}"
-    return "" if canonical in {s.lower() for s in element.identifiers} else " in a definition of sync actions"
+    return "" if canonical in {s.lower() for s in identifiers} else " in a definition of sync actions"
 
 
-def check_sync_actions(value: object, asset_exists: AssetExists, failures: list[Failure]) -> list[SyncAction]:
-    entries: Sequence[object] = value if isinstance(value, list) else [value] if isinstance(value, Mapping) else []
-    if not 0 < len(entries) <= MOST_SYNC_ACTIONS:
-        failures.append(Failure("syncActions", f"Must be a list of 1 to {MOST_SYNC_ACTIONS} sync actions.", value))
-        return []
-    actions: list[SyncAction] = []
-    for entry in entries:
-        try:
-            actions.append(read_sync_action(entry, asset_exists))
-        except ValueError as error:
-            failures.append(Failure("syncActions", f"{str(error)[0].upper()}{str(error)[1:]}.", entry))
-    return actions
+def read_import(reader: DefinitionReader) -> ImportDefinition:
+    name = reader.text("name", NAME_CHARACTERS)
+    identifier = reader.text("identifierFieldName", FIELD_NAME_CHARACTERS)
 
+    def refuse_part(field_name: str, part: ContactPart) -> str:
+        if field_name == identifier:
+            return "" if can_identify(part) else "must be identified by a text, number, email address or id field"
+        return "" if part.can_be_imported else f"must name fields that can be written: {field_name} is read-only"
 
-def read_sync_action(entry: object, asset_exists: AssetExists) -> SyncAction:
-    """Check one sync action; an omitted `action` is `add`, the default of the contract."""
-    if not isinstance(entry, Mapping):
-        raise ValueError("must be an object with action and destination")
-    action, destination_text = entry.get("action") or "add", entry.get("destination")
-    status, update_all = entry.get("status"), entry.get("updateAll")
-    if not isinstance(action, str) or action.lower() not in ("add", "remove", "setstatus"):
-        raise ValueError("must have an action of add, remove or setStatus")
-    if not isinstance(destination_text, str):
-        raise ValueError("must have a destination, a text")
-    if status is not None and not isinstance(status, str):
-        raise ValueError("must have a status that is a text")
-    destination = parse_destination(destination_text)
-    sent = SyncAction(
-        action,
-        destination_text,
-        status if action.lower() == "setstatus" else None,
-        None if update_all is None else read_update_all(update_all),
+    fields = reader.fields(IMPORT_FIELDS, refuse_part)
+    if fields and identifier and identifier not in fields:
+        reader.refuse("identifierFieldName", "Must be the name of one of the fields (ELQ-00112).")
+    updates_all = bool(reader.boolean("isUpdatingMultipleMatchedRecords"))
+    emails = [n for n, statement in fields.items() if statement.lower() == IdentifierKind.EMAIL_ADDRESS]
+    if updates_all and any(n != identifier for n in emails):
+        rule = "Must be false when the import changes email addresses: each belongs to one contact."
+        reader.refuse("isUpdatingMultipleMatchedRecords", rule)
+    definition = ImportDefinition(
+        name=name,
+        fields=fields,
+        identifier_field_name=identifier,
+        is_sync_triggered_on_import=bool(reader.boolean("isSyncTriggeredOnImport")),
+        update_rule=read_choice(reader, "updateRule", UpdateRule),
+        update_rule_by_field=read_update_rules(reader, fields),
+        import_rule=read_import_rule(reader),
+        data_retention_duration=reader.duration("dataRetentionDuration", LEAST_LIFE, MOST_LIFE) or "P7D",
+        auto_delete_duration=reader.duration("autoDeleteDuration", LEAST_LIFE),
+        is_updating_multiple_matched_records=updates_all,
+        is_identifier_field_case_sensitive=reader.boolean("isIdentifierFieldCaseSensitive"),
+        null_identifier_field_name=reader.boolean("nullIdentifierFieldName"),
+        import_priority_uri=read_priority(reader),
+        sync_actions=reader.sync_actions(required=False),
     )
-    if find_rule(sent, destination) is None:
-        raise ValueError(f"must have, for this destination, the action {allowed_forms(destination)}")
-    check_asset(destination, asset_exists)
-    return sent
+    reader.finish()
+    return definition
 
 
-def read_update_all(value: object) -> bool:
-    failures: list[Failure] = []
-    read = check_boolean({"updateAll": value}, "updateAll", failures)
-    if failures:
-        raise ValueError("must have an updateAll that is true or false")
-    return read
+def can_identify(part: ContactPart) -> bool:
+    """Whether records can be matched by it: ids, and fields of text, numbers and addresses [Bulk API contract]."""
+    if part.kind is PartKind.ID:
+        return True
+    if part.field is None or part.field.data_type is DataType.DATE:
+        return False
+    return part.field.internal_name == "ContactIDExt" or not part.field.is_read_only
 
 
-def check_asset(destination: Destination, asset_exists: AssetExists) -> None:
-    kind = ASSET_DESTINATIONS.get(destination.kind)
-    if kind and not asset_exists(destination.kind, destination.asset_id):
-        raise ValueError(f"must name what exists: there is no {kind} {destination.asset_id}")
+def read_choice(reader: DefinitionReader, name: str, rules: type[UpdateRule]) -> UpdateRule | None:
+    found = reader.choice(name, [rule.value for rule in rules])
+    return None if found is None else rules(found)
+
+
+def read_import_rule(reader: DefinitionReader) -> ImportRule | None:
+    value = reader.body.get("importRule")
+    if isinstance(value, str) and value.lower() in IMPORT_RULE_SYNONYMS:
+        return ImportRule(IMPORT_RULE_SYNONYMS[value.lower()])
+    found = reader.choice("importRule", [rule.value for rule in ImportRule])
+    return None if found is None else ImportRule(found)
+
+
+def read_update_rules(reader: DefinitionReader, fields: Mapping[str, str]) -> dict[str, UpdateRule] | None:
+    value = reader.body.get("updateRuleByField")
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        reader.refuse("updateRuleByField", "Must be an object of names in fields, each with an update rule.")
+        return None
+    rules: dict[str, UpdateRule] = {}
+    for name, rule in value.items():
+        found = find_choice(rule, [r.value for r in UpdateRule])
+        if name not in fields:
+            reader.refuse("updateRuleByField", "Must be about names in fields.", {name: rule})
+        elif found is None:
+            reader.refuse("updateRuleByField", f"Must be {' or '.join(UpdateRule)}.", {name: rule})
+        else:
+            rules[str(name)] = UpdateRule(found)
+    return rules
+
+
+def read_priority(reader: DefinitionReader) -> str | None:
+    value = reader.body.get("importPriorityUri")
+    if value is None or value == "":
+        return None
+    number = str(value).strip().rstrip("/").lower().removeprefix("/imports/priorities/")
+    is_id = number.isascii() and number.isdigit() and len(number) <= 18
+    if isinstance(value, str) and is_id and reader.around.exists("importpriority", int(number)):
+        return value
+    reader.refuse("importPriorityUri", "Must be the uri of an import priority: GET /imports/priorities lists them.")
+    return None
+
+
+def read_export(reader: DefinitionReader) -> ExportDefinition:
+    in_utc = reader.boolean("areSystemTimestampsInUTC")
+    definition = ExportDefinition(
+        name=reader.text("name", NAME_CHARACTERS),
+        fields=reader.fields(EXPORT_FIELDS, lambda _name, _part: ""),
+        filter=None,
+        are_system_timestamps_in_utc=in_utc,
+        data_retention_duration=reader.duration("dataRetentionDuration", LEAST_LIFE, MOST_LIFE) or "PT12H",
+        auto_delete_duration=reader.duration("autoDeleteDuration", LEAST_LIFE),
+        max_records=reader.number("maxRecords", 1),
+        sync_actions=reader.sync_actions(required=False),
+    )
+    reader.finish()
+    return definition
+
+
+READERS: Final[Mapping[str, Callable[[DefinitionReader], Definition]]] = {
+    SYNC_ACTIONS: read_sync_action_definition,
+    IMPORTS: read_import,
+    EXPORTS: read_export,
+}
+TYPES: Final[Mapping[str, type[Definition]]] = {
+    SYNC_ACTIONS: SyncActionDefinition,
+    IMPORTS: ImportDefinition,
+    EXPORTS: ExportDefinition,
+}
+"""What a stored definition of each kind is decoded to."""

@@ -7,7 +7,7 @@ Source: the Bulk API 2.0 contract.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -94,7 +94,7 @@ class Element(Struct, frozen=True):
 CONTACTS: Final = Element(
     "contacts",
     (IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS, LISTS, SEGMENTS, FILTERS, SCORING_MODELS),
-    served=frozenset({"syncActions", "lists"}),
+    served=frozenset({"imports", "exports", "syncActions", "lists"}),
     identifiers=("{{Contact.Id}}", "{{Contact.Field(C_EmailAddress)}}", "{{Contact.Field(ContactIDExt)}}"),
 )
 
@@ -121,9 +121,12 @@ ELEMENTS: Final = (
             STORAGE_OF_EXPORTS,
             PRIORITIES,
         ),
-        served=frozenset({"syncs", "emailGroups", "syncActions", "imports/data"}),
+        served=frozenset({"syncs", "emailGroups", "imports", "exports", "syncActions", "imports/data", "exports/data"}),
     ),
 )
+
+
+ELEMENTS_BY_NAME: Final[Mapping[str, Element]] = {element.name: element for element in ELEMENTS}
 
 
 def collection_path(element: Element, kind: OperationKind) -> str:

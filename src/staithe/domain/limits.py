@@ -9,7 +9,8 @@ from typing import Final
 
 MICROSECOND: Final = 1
 SECOND: Final = 1_000_000 * MICROSECOND
-DAY: Final = 24 * 3600 * SECOND
+HOUR: Final = 3600 * SECOND
+DAY: Final = 24 * HOUR
 
 UPLOAD_BYTES: Final = 32 * 1024 * 1024
 """One upload request, after gunzip [bulk-limits: 32 MB; the unit is inferred]."""
@@ -22,6 +23,12 @@ MOST_SYNC_ACTIONS: Final = 10
 
 SYNC_ACTION_FIELDS: Final = 1
 """Fields in a sync action definition: the identifier field and no other [Bulk API contract]."""
+
+IMPORT_FIELDS: Final = 100
+"""Fields in an import definition, at most [bulk-limits]."""
+
+EXPORT_FIELDS: Final = 250
+"""Fields in an export definition, at most [bulk-limits]."""
 
 NAME_CHARACTERS: Final = 100
 """Characters of a definition's name [import characteristics]."""
@@ -40,6 +47,18 @@ CONTRACTED_CONTACTS: Final = 10_000_000
 
 STAGED_DATA_LIFE: Final = 7 * DAY
 """Staged data that is not synced [P7D, the import default; for sync actions inferred]."""
+
+LEAST_DATA_LIFE: Final = HOUR
+"""The least `dataRetentionDuration`, and the least `autoDeleteDuration` [Bulk API contract]."""
+
+MOST_DATA_LIFE: Final = 14 * DAY
+"""The most of `dataRetentionDuration` [Bulk API contract]."""
+
+DATA_PAGE_RECORDS: Final = 50_000
+"""Records on a page of an export's data, at most [Bulk API contract]."""
+
+DEFAULT_DATA_PAGE_RECORDS: Final = 1000
+"""Records on a page of an export's data if no limit is asked for [Bulk API contract]."""
 
 UNUSED_DEFINITION_LIFE: Final = 365 * DAY
 """Definitions created and last synced longer ago than this are removed [26B notice]."""

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from staithe.domain.codes import Severity, StatusCode
+from staithe.domain.definitions import DefinitionKey
 
 
 class SyncStatus(StrEnum):
@@ -21,6 +22,15 @@ class SyncStatus(StrEnum):
     ERROR = "error"
 
 
+class SyncData(Struct, frozen=True):
+    """The data of an export's sync: its file (empty once it was deleted or has expired), records, bytes, and its end."""
+
+    file: str
+    records: int
+    bytes: int
+    kept_until: int
+
+
 UNFINISHED: Final = (SyncStatus.PENDING, SyncStatus.ACTIVE)
 
 
@@ -29,8 +39,7 @@ class Sync(Struct, frozen=True, kw_only=True):
 
     id: int
     definition_uri: str
-    definition_kind: str
-    definition_id: int
+    definition: DefinitionKey
     status: SyncStatus
     created_at: int
     created_by: str
@@ -40,6 +49,7 @@ class Sync(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     reject_file: str | None = None
     reject_count: int = 0
+    data: SyncData | None = None
 
 
 class LogEntry(Struct, frozen=True):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Final
 
 from msgspec import Struct
 
-from staithe.domain.limits import STAGED_DATA_LIFE, SYNC_LIFE, UNUSED_DEFINITION_LIFE
+from staithe.domain.definition_reader import parse_duration
+from staithe.domain.definitions import DefinitionKey, ImportDefinition
+from staithe.domain.limits import LEAST_DATA_LIFE, STAGED_DATA_LIFE, SYNC_LIFE, UNUSED_DEFINITION_LIFE
 from staithe.services.stores import CompanyStore
-from staithe.storage import definitions, syncs, uploads
+from staithe.storage import definitions, import_chunks, syncs, uploads
+from staithe.storage.database import Connection
 
 ORPHAN_MIN_AGE_SECONDS: Final = 3600.0
 """A file that no row names is swept after this: its row may be about to be committed."""
 
 
 class Removed(Struct, frozen=True):
-    """How much was removed."""
+    """How much was removed: `uploads` counts files of exported data too."""
 
     uploads: int
     definitions: int
@@ -29,26 +34,50 @@ class Removed(Struct, frozen=True):
 
 
 def remove_expired(store: CompanyStore, now: int) -> Removed:
-    """Remove staged data after 7 days, unused definitions and old syncs after a year, and files nothing names."""
+    """Remove what has expired: staged data, exported data, definitions, old syncs; and files nothing names."""
     with store.database.write() as connection:
-        files = uploads.remove_expired(connection, now - STAGED_DATA_LIFE)
+        files: list[str] = []
+        for key in uploads.waiting_definitions(connection):
+            files += uploads.remove_expired(connection, key, now - staged_life(connection, key))
         uploads.forget_answers(connection, now - STAGED_DATA_LIFE)
-        unused = [
-            definition_id
-            for definition_id in definitions.unused_since(connection, now - UNUSED_DEFINITION_LIFE)
-            if not syncs.has_unfinished(connection, definitions.SYNC_ACTIONS, definition_id)
-        ]
-        for definition_id in unused:
-            files += uploads.remove_of_definition(connection, definition_id)
-            definitions.remove_definition(connection, definition_id)
-        old_syncs, reject_files = syncs.remove_expired(connection, now - SYNC_LIFE)
+        expired = list(expired_definitions(connection, now))
+        for key in expired:
+            files += uploads.remove_of_definition(connection, key)
+            definitions.remove_definition(connection, key)
+        removed_syncs = syncs.remove_expired(connection, now - SYNC_LIFE)
+        data_files = syncs.expire_data(connection, now)
     store.staging.delete(files)
-    store.rejects.delete(reject_files)
-    return Removed(len(files), len(unused), old_syncs, sweep(store))
+    store.rejects.delete(removed_syncs.reject_files)
+    store.exports.delete([*data_files, *removed_syncs.data_files])
+    return Removed(len(files) + len(data_files), len(expired), removed_syncs.count, sweep(store))
+
+
+def staged_life(connection: Connection, key: DefinitionKey) -> int:
+    """How long, in microseconds, what is uploaded to a definition waits for a sync."""
+    stored = definitions.find_definition(connection, key)
+    if stored is None or not isinstance(stored.definition, ImportDefinition):
+        return STAGED_DATA_LIFE
+    return parse_duration(stored.definition.data_retention_duration) // timedelta(microseconds=1)
+
+
+def expired_definitions(connection: Connection, now: int) -> Iterator[DefinitionKey]:
+    """Definitions whose own time is over, and those without one that nobody has used for a year."""
+    for stored, last_used in definitions.unchanged_since(connection, now - LEAST_DATA_LIFE):
+        life = stored.life
+        if life is None:
+            is_over = last_used < now - UNUSED_DEFINITION_LIFE
+        else:
+            is_over = stored.updated_at + life // timedelta(microseconds=1) <= now
+        if is_over and not syncs.has_unfinished(connection, stored.key):
+            yield stored.key
 
 
 def sweep(store: CompanyStore, min_age_seconds: float = ORPHAN_MIN_AGE_SECONDS) -> int:
     """Delete the files that a crash left and no row names."""
     with store.database.read() as connection:
-        staged, rejected = uploads.all_files(connection), syncs.reject_files(connection)
-    return store.staging.sweep(staged, min_age_seconds) + store.rejects.sweep(rejected, min_age_seconds)
+        named = {
+            store.staging: uploads.all_files(connection),
+            store.rejects: syncs.reject_files(connection) | import_chunks.reject_files(connection),
+            store.exports: syncs.data_files(connection),
+        }
+    return sum(folder.sweep(files, min_age_seconds) for folder, files in named.items())

@@ -4,6 +4,7 @@ DATA/control.db                     companies, users, hints
 DATA/companies/ID/company.db        all rows of one company
 DATA/companies/ID/staging/          its staged uploads
 DATA/companies/ID/rejects/          the rejects of its syncs
+DATA/companies/ID/exports/          the data of its exports
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class CompanyStore:
         self.database = open_database(folder / "company.db", "company")
         self.staging = ArrowFolder(folder / "staging")
         self.rejects = ArrowFolder(folder / "rejects")
+        self.exports = ArrowFolder(folder / "exports")
 
 
 class Stores:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from staithe.domain.definitions import SYNC_ACTIONS, StoredDefinition, recheck_assets
-from staithe.domain.elements import ELEMENTS, Element
+from staithe.domain.definitions import KIND_NAMES, DefinitionKey, StoredDefinition, recheck_definition
+from staithe.domain.elements import ELEMENTS, ELEMENTS_BY_NAME, Element
 from staithe.domain.errors import Conflict, Failure, Gone, NotFound, RequestError, ValidationFailed
 from staithe.domain.list_query import ListQuery
 from staithe.domain.syncs import UNFINISHED, LogEntry, Reject, Sync
 from staithe.services import definitions
 from staithe.services.caller import Caller
 from staithe.staging.rejects import read_rejects
-from staithe.storage import assets, syncs, uploads
+from staithe.storage import syncs, uploads
 from staithe.storage.database import Connection
+from staithe.wire.bulk import definition_properties
 
 DEFINITION_URI: Final = re.compile(
     r"(?:https?://[^/]+)?(?:/+api/+bulk/+2\.0)?/*(?P<element>[a-z/]+?)/+(?P<kind>[a-z]+)/+(?P<id>[0-9]{1,18})/*",
@@ -42,30 +42,32 @@ def create(caller: Caller, properties: Mapping[str, object]) -> Sync:
 
 def start(connection: Connection, stored: StoredDefinition, caller: Caller, callback_url: str | None = None) -> Sync:
     """Insert a pending sync, and give it every upload that waits; later ones belong to the next sync."""
-    recheck_assets(stored.definition, partial(assets.asset_exists, connection))
-    sync = syncs.add_sync(connection, SYNC_ACTIONS, stored.id, stored.uri, caller.now, caller.name, callback_url)
-    uploads.assign_to_sync(connection, stored.id, sync.id)
+    element = ELEMENTS_BY_NAME[stored.element]
+    around = definitions.surroundings(connection, element)
+    recheck_definition(stored, definition_properties(stored.definition), around)
+    sync = syncs.add_sync(connection, stored.key, stored.uri, caller.now, caller.name, callback_url)
+    uploads.assign_to_sync(connection, stored.key, sync.id)
     return sync
 
 
 def find_by_uri(connection: Connection, uri: object) -> StoredDefinition:
     match = DEFINITION_URI.fullmatch(uri.strip()) if isinstance(uri, str) else None
-    element = find_element(match["element"], match["kind"]) if match else None
-    if match is None or element is None:
-        rule = "Must be the uri of a sync action definition, such as /contacts/syncActions/12."
+    found = find_kind(match["element"], match["kind"]) if match else None
+    if match is None or found is None:
+        rule = "Must be the uri of a definition, such as /contacts/imports/12."
         raise ValidationFailed(Failure("syncedInstanceUri", rule, uri))
+    element, kind = found
     try:
-        return definitions.get_definition(connection, element, int(match["id"]))
+        return definitions.get_definition(connection, element, DefinitionKey(kind, int(match["id"])))
     except RequestError as error:
         rule = f"Must be the uri of a definition that exists: {error.message}"
         raise ValidationFailed(Failure("syncedInstanceUri", rule, uri)) from error
 
 
-def find_element(path: str, kind: str) -> Element | None:
-    if kind.lower() != SYNC_ACTIONS.lower():
-        return None
-    served = (element for element in ELEMENTS if SYNC_ACTIONS in element.served and element.name)
-    return next((element for element in served if element.name.lower() == path.lower()), None)
+def find_kind(path: str, kind: str) -> tuple[Element, str] | None:
+    """The element and the kind of definition that a uri names, if they are served."""
+    served = ((e, k) for e in ELEMENTS if e.name for k in KIND_NAMES if k in e.served)
+    return next(((e, k) for e, k in served if (e.name.lower(), k.lower()) == (path.lower(), kind.lower())), None)
 
 
 def read_callback_url(value: object) -> str | None:
@@ -143,5 +145,6 @@ def delete(caller: Caller, sync_id: int) -> None:
     with caller.database.write() as connection:
         if get_sync(connection, sync_id).status in UNFINISHED:
             raise Conflict(f"Sync {sync_id} has not ended.", "Wait until it has.")
-        files = syncs.remove_sync(connection, sync_id)
-    caller.store.rejects.delete(files)
+        removed = syncs.remove_sync(connection, sync_id)
+    caller.store.rejects.delete(removed.reject_files)
+    caller.store.exports.delete(removed.data_files)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from staithe.domain.definitions import StoredDefinition
+from staithe.domain.definitions import DefinitionKey, ExportDefinition, StoredDefinition
 from staithe.domain.elements import Element
 from staithe.domain.errors import Busy, Conflict, Failure, StorageFull, TooLarge, ValidationFailed
 from staithe.domain.limits import IDEMPOTENCY_KEY_CHARACTERS, UPLOAD_BYTES, UPLOADS_PER_SYNC
@@ -40,13 +40,13 @@ class UploadRequest:
 class ReceivingUpload:
     """Takes the body of an upload in pieces. Leaving the block without `finish` stores nothing."""
 
-    def __init__(self, caller: Caller, element: Element, definition_id: int, request: UploadRequest) -> None:
+    def __init__(self, caller: Caller, element: Element, key: DefinitionKey, request: UploadRequest) -> None:
         if len(request.idempotency_key) > IDEMPOTENCY_KEY_CHARACTERS:
             rule = f"Must have at most {IDEMPOTENCY_KEY_CHARACTERS} characters."
             raise ValidationFailed(Failure("Idempotency-Key", rule, request.idempotency_key))
         self.caller, self.element, self.request = caller, element, request
         with caller.database.read() as connection:
-            self.stored: StoredDefinition = definitions.get_definition(connection, element, definition_id)
+            self.stored: StoredDefinition = definitions.get_definition(connection, element, key)
             if not request.idempotency_key:
                 self.check_room(connection, 0)
         fields = list(self.stored.definition.fields)
@@ -98,27 +98,28 @@ class ReceivingUpload:
 
     def store(self, connection: Connection, staged_bytes: int) -> tuple[Sync | None, bool]:
         """Write the upload's row: (the sync of the answer, whether this is news)."""
-        definition_id = self.stored.id
-        present = definitions.get_definition(connection, self.element, definition_id)
+        key = self.stored.key
+        present = definitions.get_definition(connection, self.element, key)
         if present.definition.fields != self.stored.definition.fields:
             raise Conflict("The definition was replaced during the upload.", "Read the definition and upload again.")
         if self.digest is not None:
-            kept = uploads.find_answer(connection, definition_id, self.request.idempotency_key)
+            kept = uploads.find_answer(connection, key, self.request.idempotency_key)
             if kept is not None:
                 return self.repeat_answer(connection, kept), False
         self.check_room(connection, staged_bytes)
         uploads.add_upload(connection, self.to_row(staged_bytes))
         sync = None
+        assert not isinstance(present.definition, ExportDefinition), "exports take no uploads"
         if present.definition.is_sync_triggered_on_import:
             sync = syncs.start(connection, present, self.caller)
         if self.digest is not None:
             answer = KeptAnswer(self.digest.digest(), sync.id if sync else None)
-            uploads.keep_answer(connection, definition_id, self.request.idempotency_key, answer, self.caller.now)
+            uploads.keep_answer(connection, key, self.request.idempotency_key, answer, self.caller.now)
         return sync, True
 
     def to_row(self, staged_bytes: int) -> Upload:
         return Upload(
-            definition_id=self.stored.id,
+            definition=self.stored.key,
             file=self.writer.name,
             format=self.request.format,
             records=self.writer.rows,
@@ -140,7 +141,7 @@ class ReceivingUpload:
 
     def check_room(self, connection: Connection, staged_bytes: int) -> None:
         """Refuse an upload for which the sync or the company's quota has no room."""
-        if uploads.waiting_uploads(connection, self.stored.id) >= UPLOADS_PER_SYNC:
+        if uploads.waiting_uploads(connection, self.stored.key) >= UPLOADS_PER_SYNC:
             rule = f"Must be at most {UPLOADS_PER_SYNC} uploads before a sync: POST /syncs, then go on."
             raise ValidationFailed(Failure("data", rule, UPLOADS_PER_SYNC + 1))
         used_kb = uploads.staged_bytes(connection) / 1024

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
-from staithe.domain.definitions import SYNC_ACTIONS, StoredDefinition, SyncActionDefinition
+from staithe.domain.definitions import TYPES, Definition, DefinitionKey, StoredDefinition, assets_of
 from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.storage import counters
 from staithe.storage.listing import read_page
@@ -32,9 +32,9 @@ COLUMNS: Final = {
 
 def to_definition(row: Row[Any]) -> StoredDefinition:
     return StoredDefinition(
-        id=row.id,
+        key=DefinitionKey(row.kind, row.id),
         element=row.element,
-        definition=msgspec.json.decode(row.body, type=SyncActionDefinition),
+        definition=msgspec.json.decode(row.body, type=TYPES[row.kind]),
         created_at=row.created_at,
         created_by=row.created_by,
         updated_at=row.updated_at,
@@ -42,28 +42,30 @@ def to_definition(row: Row[Any]) -> StoredDefinition:
     )
 
 
-def find_definition(connection: Connection, element: str, definition_id: int) -> StoredDefinition | None:
-    """One definition of an element's sync actions."""
-    row = connection.execute(
-        select(DEFINITION).where(
-            DEFINITION.c.kind == SYNC_ACTIONS, DEFINITION.c.id == definition_id, DEFINITION.c.element == element
-        )
-    ).one_or_none()
+def is_definition(key: DefinitionKey) -> ColumnElement[bool]:
+    return and_(DEFINITION.c.kind == key.kind, DEFINITION.c.id == key.id)
+
+
+def find_definition(connection: Connection, key: DefinitionKey) -> StoredDefinition | None:
+    """One definition."""
+    row = connection.execute(select(DEFINITION).where(is_definition(key))).one_or_none()
     return None if row is None else to_definition(row)
 
 
-def was_given(connection: Connection, definition_id: int) -> bool:
-    """Whether this id was ever given to a definition of sync actions."""
-    return 0 < definition_id <= counters.last_id(connection, SYNC_ACTIONS)
+def was_given(connection: Connection, key: DefinitionKey) -> bool:
+    """Whether this id was ever given to a definition of this kind."""
+    return 0 < key.id <= counters.last_id(connection, key.kind)
 
 
-def add_definition(connection: Connection, element: str, definition: SyncActionDefinition, at: int, by: str) -> int:
-    """Insert a definition and give its id."""
-    definition_id = counters.take_ids(connection, SYNC_ACTIONS)
+def add_definition(
+    connection: Connection, kind: str, element: str, definition: Definition, at: int, by: str
+) -> DefinitionKey:
+    """Insert a definition and give what identifies it."""
+    key = DefinitionKey(kind, counters.take_ids(connection, kind))
     connection.execute(
         insert(DEFINITION).values(
-            kind=SYNC_ACTIONS,
-            id=definition_id,
+            kind=kind,
+            id=key.id,
             element=element,
             name=definition.name,
             body=msgspec.json.encode(definition),
@@ -73,76 +75,62 @@ def add_definition(connection: Connection, element: str, definition: SyncActionD
             updated_by=by,
         )
     )
-    name_assets(connection, definition_id, definition)
-    return definition_id
+    name_assets(connection, key, definition)
+    return key
 
 
-def replace_definition(
-    connection: Connection, definition_id: int, definition: SyncActionDefinition, at: int, by: str
-) -> None:
+def replace_definition(connection: Connection, key: DefinitionKey, definition: Definition, at: int, by: str) -> None:
     """Replace all of a definition but its id and its creation."""
     connection.execute(
         update(DEFINITION)
-        .where(DEFINITION.c.kind == SYNC_ACTIONS, DEFINITION.c.id == definition_id)
+        .where(is_definition(key))
         .values(name=definition.name, body=msgspec.json.encode(definition), updated_at=at, updated_by=by)
     )
-    forget_assets(connection, definition_id)
-    name_assets(connection, definition_id, definition)
+    forget_assets(connection, key)
+    name_assets(connection, key, definition)
 
 
-def remove_definition(connection: Connection, definition_id: int) -> None:
+def remove_definition(connection: Connection, key: DefinitionKey) -> None:
     """Delete a definition; its syncs, logs and rejects stay."""
-    forget_assets(connection, definition_id)
-    connection.execute(delete(DEFINITION).where(DEFINITION.c.kind == SYNC_ACTIONS, DEFINITION.c.id == definition_id))
+    forget_assets(connection, key)
+    connection.execute(delete(DEFINITION).where(is_definition(key)))
 
 
-def name_assets(connection: Connection, definition_id: int, definition: SyncActionDefinition) -> None:
+def name_assets(connection: Connection, key: DefinitionKey, definition: Definition) -> None:
     rows = [
-        {"asset_kind": kind, "asset_id": number, "kind": SYNC_ACTIONS, "definition_id": definition_id}
-        for kind, number in definition.assets()
+        {"asset_kind": kind, "asset_id": number, "kind": key.kind, "definition_id": key.id}
+        for kind, number in assets_of(definition)
     ]
     if rows:
         connection.execute(insert(DEFINITION_ASSET), rows)
 
 
-def forget_assets(connection: Connection, definition_id: int) -> None:
+def forget_assets(connection: Connection, key: DefinitionKey) -> None:
     connection.execute(
-        delete(DEFINITION_ASSET).where(
-            DEFINITION_ASSET.c.kind == SYNC_ACTIONS, DEFINITION_ASSET.c.definition_id == definition_id
-        )
+        delete(DEFINITION_ASSET).where(DEFINITION_ASSET.c.kind == key.kind, DEFINITION_ASSET.c.definition_id == key.id)
     )
 
 
-def mark_synced(connection: Connection, definition_id: int, at: int) -> None:
+def mark_synced(connection: Connection, key: DefinitionKey, at: int) -> None:
     """Remember that a definition was used."""
-    connection.execute(
-        update(DEFINITION)
-        .where(DEFINITION.c.kind == SYNC_ACTIONS, DEFINITION.c.id == definition_id)
-        .values(last_synced_at=at)
-    )
+    connection.execute(update(DEFINITION).where(is_definition(key)).values(last_synced_at=at))
 
 
 def read_definitions(
-    connection: Connection, element: str | None, query: ListQuery
+    connection: Connection, kind: str, element: str | None, query: ListQuery
 ) -> tuple[list[StoredDefinition], int | None, bool]:
-    """One page of sync action definitions: of an element, or of all."""
-    where = [DEFINITION.c.kind == SYNC_ACTIONS]
+    """One page of the definitions of a kind: of an element, or of all."""
+    where = [DEFINITION.c.kind == kind]
     if element is not None:
         where.append(DEFINITION.c.element == element)
     rows, total, more = read_page(connection, DEFINITION, COLUMNS, query, where)
     return [to_definition(row) for row in rows], total, more
 
 
-def unused_since(connection: Connection, moment: int) -> list[int]:
-    """The ids of definitions neither created nor synced since a moment."""
-    query = select(DEFINITION.c.id).where(
-        DEFINITION.c.kind == SYNC_ACTIONS,
-        and_(
-            DEFINITION.c.created_at < moment,
-            or_(DEFINITION.c.last_synced_at.is_(None), DEFINITION.c.last_synced_at < moment),
-        ),
-    )
-    return list(connection.execute(query).scalars())
+def unchanged_since(connection: Connection, moment: int) -> list[tuple[StoredDefinition, int]]:
+    """The definitions last changed before a moment, each with when it was last used: created or synced."""
+    rows = connection.execute(select(DEFINITION).where(DEFINITION.c.updated_at <= moment))
+    return [(to_definition(row), max(row.created_at, row.last_synced_at or 0)) for row in rows]
 
 
 def count_definitions(connection: Connection) -> int:

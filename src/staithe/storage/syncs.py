@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from staithe.domain.codes import Severity
 from staithe.domain.list_query import ListQuery, PropertyType
-from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncStatus
+from staithe.domain.definitions import DefinitionKey
+from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncData, SyncStatus
 from staithe.storage import counters
 from staithe.storage.listing import columns_of, read_page
 from staithe.storage.tables import SYNC, SYNC_LOG
@@ -51,8 +53,7 @@ def to_sync(row: Row[Any]) -> Sync:
     return Sync(
         id=row.id,
         definition_uri=row.definition_uri,
-        definition_kind=row.definition_kind,
-        definition_id=row.definition_id,
+        definition=DefinitionKey(row.definition_kind, row.definition_id),
         status=SyncStatus(row.status),
         created_at=row.created_at,
         created_by=row.created_by,
@@ -62,18 +63,20 @@ def to_sync(row: Row[Any]) -> Sync:
         attempts=row.attempts,
         reject_file=row.reject_file,
         reject_count=row.reject_count,
+        data=None
+        if row.data_file is None
+        else SyncData(row.data_file, row.data_records, row.data_bytes, row.data_kept_until),
     )
 
 
 def add_sync(
-    connection: Connection, kind: str, definition_id: int, uri: str, at: int, by: str, callback_url: str | None = None
+    connection: Connection, definition: DefinitionKey, uri: str, at: int, by: str, callback_url: str | None = None
 ) -> Sync:
     """Insert a pending sync."""
     sync = Sync(
         id=counters.take_ids(connection, "sync"),
         definition_uri=uri,
-        definition_kind=kind,
-        definition_id=definition_id,
+        definition=definition,
         status=SyncStatus.PENDING,
         created_at=at,
         created_by=by,
@@ -83,8 +86,8 @@ def add_sync(
         insert(SYNC).values(
             id=sync.id,
             definition_uri=uri,
-            definition_kind=kind,
-            definition_id=definition_id,
+            definition_kind=definition.kind,
+            definition_id=definition.id,
             status=sync.status.value,
             created_at=at,
             created_by=by,
@@ -113,10 +116,12 @@ def read_syncs(connection: Connection, query: ListQuery) -> tuple[list[Sync], in
     return [to_sync(row) for row in rows], total, more
 
 
-def has_unfinished(connection: Connection, kind: str, definition_id: int) -> bool:
+def has_unfinished(connection: Connection, definition: DefinitionKey) -> bool:
     """Whether a sync of the definition is pending or active."""
     query = select(SYNC.c.id).where(
-        SYNC.c.definition_kind == kind, SYNC.c.definition_id == definition_id, SYNC.c.status.in_(UNFINISHED)
+        SYNC.c.definition_kind == definition.kind,
+        SYNC.c.definition_id == definition.id,
+        SYNC.c.status.in_(UNFINISHED),
     )
     return connection.execute(query.limit(1)).first() is not None
 
@@ -236,20 +241,86 @@ def read_log(connection: Connection, sync_id: int, query: ListQuery) -> tuple[li
     return entries, total, more
 
 
-def remove_expired(connection: Connection, moment: int) -> tuple[int, list[str]]:
-    """Delete the finished syncs created before a moment, with their logs: (how many, the files of their rejects)."""
+class RemovedSyncs(Struct, frozen=True):
+    """How many syncs were deleted, and the files that nothing names any more."""
+
+    count: int
+    reject_files: list[str]
+    data_files: list[str]
+
+
+def remove_expired(connection: Connection, moment: int) -> RemovedSyncs:
+    """Delete the finished syncs created before a moment, with their logs."""
     return remove_syncs(connection, and_(SYNC.c.created_at < moment, SYNC.c.status.not_in(UNFINISHED)))
 
 
-def remove_sync(connection: Connection, sync_id: int) -> list[str]:
-    """Delete one sync with its log; gives the file of its rejects, if there is one."""
-    return remove_syncs(connection, SYNC.c.id == sync_id)[1]
+def remove_sync(connection: Connection, sync_id: int) -> RemovedSyncs:
+    """Delete one sync with its log."""
+    return remove_syncs(connection, SYNC.c.id == sync_id)
 
 
-def remove_syncs(connection: Connection, which: ColumnElement[bool]) -> tuple[int, list[str]]:
+def remove_syncs(connection: Connection, which: ColumnElement[bool]) -> RemovedSyncs:
     connection.execute(delete(SYNC_LOG).where(SYNC_LOG.c.sync_id.in_(select(SYNC.c.id).where(which))))
-    files = list(connection.execute(delete(SYNC).where(which).returning(SYNC.c.reject_file)).scalars())
-    return len(files), [file for file in files if file is not None]
+    rows = connection.execute(delete(SYNC).where(which).returning(SYNC.c.reject_file, SYNC.c.data_file)).all()
+    return RemovedSyncs(
+        len(rows),
+        [row.reject_file for row in rows if row.reject_file],
+        [row.data_file for row in rows if row.data_file],
+    )
+
+
+def expire_data(connection: Connection, now: int, sync_id: int | None = None) -> list[str]:
+    """Forget the data of exports whose time is over, or of one sync; gives the files. That there was some stays."""
+    over = SYNC.c.data_kept_until <= now if sync_id is None else SYNC.c.id == sync_id
+    which = and_(SYNC.c.data_file != "", over)
+    files = list(connection.execute(select(SYNC.c.data_file).where(which)).scalars())
+    if files:
+        connection.execute(update(SYNC).where(which).values(data_file="", data_bytes=0))
+    return [str(file) for file in files]
+
+
+def save_data(connection: Connection, sync_id: int, data: SyncData) -> None:
+    """Name the data of an export's sync."""
+    connection.execute(
+        update(SYNC)
+        .where(SYNC.c.id == sync_id)
+        .values(data_file=data.file, data_records=data.records, data_bytes=data.bytes, data_kept_until=data.kept_until)
+    )
+
+
+def latest_with_data(connection: Connection, definition: DefinitionKey) -> Sync | None:
+    """The last sync of an export that ended and has had data; None if there is none."""
+    query = select(SYNC).where(
+        SYNC.c.definition_kind == definition.kind,
+        SYNC.c.definition_id == definition.id,
+        SYNC.c.status.not_in(UNFINISHED),
+        SYNC.c.data_file.is_not(None),
+    )
+    row = connection.execute(query.order_by(SYNC.c.id.desc()).limit(1)).one_or_none()
+    return None if row is None else to_sync(row)
+
+
+def data_bytes(connection: Connection, definition: DefinitionKey | None = None) -> int:
+    """Bytes of the data of an export's syncs, or of all of the company's."""
+    where = (
+        [] if definition is None else [SYNC.c.definition_kind == definition.kind, SYNC.c.definition_id == definition.id]
+    )
+    return int(connection.execute(select(func.coalesce(func.sum(SYNC.c.data_bytes), 0)).where(*where)).scalar_one())
+
+
+def data_files(connection: Connection) -> set[str]:
+    """Every file of exported data that a sync names."""
+    return set(connection.execute(select(SYNC.c.data_file).where(SYNC.c.data_file != "")).scalars())
+
+
+def check_lease(connection: Connection, sync_id: int, owner: str) -> bool:
+    """Whether `owner` holds an active sync; its attempts then begin anew, as it goes forward."""
+    held = (
+        update(SYNC)
+        .where(SYNC.c.id == sync_id, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == owner)
+        .values(attempts=1)
+    )
+    return connection.execute(held).rowcount == 1
 
 
 def reject_files(connection: Connection) -> set[str]:

@@ -186,6 +186,10 @@ SYNC: Final = Table(
     Column("attempts", Integer, nullable=False),
     Column("reject_file", Text),
     Column("reject_count", BigInteger, nullable=False),
+    Column("data_file", Text),
+    Column("data_records", BigInteger),
+    Column("data_bytes", BigInteger),
+    Column("data_kept_until", BigInteger),
     Index("sync_by_status", "status", "id"),
     Index("sync_by_definition", "definition_kind", "definition_id", "status"),
     Index("sync_by_creation", "created_at"),
@@ -201,6 +205,18 @@ SYNC_LOG: Final = Table(
     Column("message", Text, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+)
+
+IMPORT_CHUNK: Final = Table(
+    "import_chunk",
+    METADATA,
+    Column("sync_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("records_done", BigInteger, primary_key=True, autoincrement=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("contacts", LargeBinary, nullable=False),
+    Column("reject_counts", LargeBinary, nullable=False),
+    Column("reject_file", Text),
 )
 
 CONTROL_METADATA: Final = MetaData()

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
-from staithe.domain.definitions import SYNC_ACTIONS
+from staithe.domain.definitions import DefinitionKey
 from staithe.storage import counters
 from staithe.storage.tables import IDEMPOTENCY, UPLOAD
 
@@ -17,7 +17,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     """A staged file: how many records it has, its bytes on disk, and the names in it that no field has."""
 
     id: int = 0
-    definition_id: int
+    definition: DefinitionKey
     sync_id: int | None = None
     file: str
     format: str
@@ -32,7 +32,7 @@ class Upload(Struct, frozen=True, kw_only=True):
 def to_upload(row: Row[Any]) -> Upload:
     return Upload(
         id=row.id,
-        definition_id=row.definition_id,
+        definition=DefinitionKey(row.definition_kind, row.definition_id),
         sync_id=row.sync_id,
         file=row.file,
         format=row.format,
@@ -45,8 +45,8 @@ def to_upload(row: Row[Any]) -> Upload:
     )
 
 
-def of_definition(definition_id: int) -> list[ColumnElement[bool]]:
-    return [UPLOAD.c.definition_kind == SYNC_ACTIONS, UPLOAD.c.definition_id == definition_id]
+def of_definition(key: DefinitionKey) -> list[ColumnElement[bool]]:
+    return [UPLOAD.c.definition_kind == key.kind, UPLOAD.c.definition_id == key.id]
 
 
 def add_upload(connection: Connection, upload: Upload) -> int:
@@ -55,8 +55,8 @@ def add_upload(connection: Connection, upload: Upload) -> int:
     connection.execute(
         insert(UPLOAD).values(
             id=upload_id,
-            definition_kind=SYNC_ACTIONS,
-            definition_id=upload.definition_id,
+            definition_kind=upload.definition.kind,
+            definition_id=upload.definition.id,
             sync_id=upload.sync_id,
             file=upload.file,
             format=upload.format,
@@ -71,17 +71,15 @@ def add_upload(connection: Connection, upload: Upload) -> int:
     return upload_id
 
 
-def waiting_uploads(connection: Connection, definition_id: int) -> int:
+def waiting_uploads(connection: Connection, key: DefinitionKey) -> int:
     """How many uploads of a definition wait for a sync."""
-    query = select(func.count()).select_from(UPLOAD).where(*of_definition(definition_id), UPLOAD.c.sync_id.is_(None))
+    query = select(func.count()).select_from(UPLOAD).where(*of_definition(key), UPLOAD.c.sync_id.is_(None))
     return connection.execute(query).scalar_one()
 
 
-def assign_to_sync(connection: Connection, definition_id: int, sync_id: int) -> None:
+def assign_to_sync(connection: Connection, key: DefinitionKey, sync_id: int) -> None:
     """Give a new sync everything that waits: what is uploaded later belongs to the next one."""
-    connection.execute(
-        update(UPLOAD).where(*of_definition(definition_id), UPLOAD.c.sync_id.is_(None)).values(sync_id=sync_id)
-    )
+    connection.execute(update(UPLOAD).where(*of_definition(key), UPLOAD.c.sync_id.is_(None)).values(sync_id=sync_id))
 
 
 def release_from_sync(connection: Connection, sync_id: int) -> None:
@@ -105,24 +103,31 @@ def remove_of_sync(connection: Connection, sync_id: int) -> list[str]:
     return remove_uploads(connection, UPLOAD.c.sync_id == sync_id)
 
 
-def remove_of_definition(connection: Connection, definition_id: int) -> list[str]:
+def remove_of_definition(connection: Connection, key: DefinitionKey) -> list[str]:
     """Delete the rows of all uploads of a definition, those of an unfinished sync too; gives their files."""
-    return remove_uploads(connection, *of_definition(definition_id))
+    return remove_uploads(connection, *of_definition(key))
 
 
-def remove_waiting(connection: Connection, definition_id: int) -> list[str]:
+def remove_waiting(connection: Connection, key: DefinitionKey) -> list[str]:
     """Delete the rows of the uploads of a definition that wait for a sync; gives their files."""
-    return remove_uploads(connection, *of_definition(definition_id), UPLOAD.c.sync_id.is_(None))
+    return remove_uploads(connection, *of_definition(key), UPLOAD.c.sync_id.is_(None))
 
 
-def remove_expired(connection: Connection, moment: int) -> list[str]:
-    """Delete the rows of the uploads that have waited since before a moment; gives their files."""
-    return remove_uploads(connection, UPLOAD.c.sync_id.is_(None), UPLOAD.c.created_at < moment)
+def waiting_definitions(connection: Connection) -> list[DefinitionKey]:
+    """The definitions that have uploads waiting for a sync."""
+    of = (UPLOAD.c.definition_kind, UPLOAD.c.definition_id)
+    rows = connection.execute(select(*of).where(UPLOAD.c.sync_id.is_(None)).distinct())
+    return [DefinitionKey(kind, number) for kind, number in rows]
 
 
-def staged_bytes(connection: Connection, definition_id: int | None = None) -> int:
+def remove_expired(connection: Connection, key: DefinitionKey, moment: int) -> list[str]:
+    """Delete the rows of the uploads of a definition that have waited since before a moment; gives their files."""
+    return remove_uploads(connection, *of_definition(key), UPLOAD.c.sync_id.is_(None), UPLOAD.c.created_at < moment)
+
+
+def staged_bytes(connection: Connection, key: DefinitionKey | None = None) -> int:
     """Bytes of the staged files of a definition, or of the whole company."""
-    where = [] if definition_id is None else of_definition(definition_id)
+    where = [] if key is None else of_definition(key)
     return int(connection.execute(select(func.coalesce(func.sum(UPLOAD.c.staged_bytes), 0)).where(*where)).scalar_one())
 
 
@@ -143,24 +148,24 @@ class KeptAnswer(Struct, frozen=True):
     sync_id: int | None
 
 
-def find_answer(connection: Connection, definition_id: int, key: str) -> KeptAnswer | None:
+def find_answer(connection: Connection, definition: DefinitionKey, key: str) -> KeptAnswer | None:
     """The answer that was given to an upload with this key."""
     row = connection.execute(
         select(IDEMPOTENCY.c.body_digest, IDEMPOTENCY.c.sync_id).where(
-            IDEMPOTENCY.c.definition_kind == SYNC_ACTIONS,
-            IDEMPOTENCY.c.definition_id == definition_id,
+            IDEMPOTENCY.c.definition_kind == definition.kind,
+            IDEMPOTENCY.c.definition_id == definition.id,
             IDEMPOTENCY.c.key == key,
         )
     ).one_or_none()
     return None if row is None else KeptAnswer(row.body_digest, row.sync_id)
 
 
-def keep_answer(connection: Connection, definition_id: int, key: str, answer: KeptAnswer, at: int) -> None:
+def keep_answer(connection: Connection, definition: DefinitionKey, key: str, answer: KeptAnswer, at: int) -> None:
     """Remember the answer to an upload with a key."""
     connection.execute(
         insert(IDEMPOTENCY).values(
-            definition_kind=SYNC_ACTIONS,
-            definition_id=definition_id,
+            definition_kind=definition.kind,
+            definition_id=definition.id,
             key=key,
             body_digest=answer.body_digest,
             sync_id=answer.sync_id,

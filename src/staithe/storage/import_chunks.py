@@ -1,0 +1,66 @@
+"""The ledger of imports under way: a row for each chunk of records that is done, until the sync ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from staithe.domain.id_set import IdSet
+from staithe.storage.tables import IMPORT_CHUNK
+
+
+class ImportChunk(Struct, frozen=True):
+    """What became of one chunk of an import.
+
+    `records_done` counts the records of the sync up to its end, `contacts` are those it made or changed, and
+    `reject_counts` has the number of rejects by status code.
+    """
+
+    records_done: int
+    created: int
+    updated: int
+    contacts: IdSet
+    reject_counts: Mapping[str, int]
+    reject_file: str | None
+
+
+def to_chunk(row: Row[Any]) -> ImportChunk:
+    counts = msgspec.json.decode(row.reject_counts, type=dict[str, int])
+    contacts = IdSet.from_chunks([row.contacts])
+    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, row.reject_file)
+
+
+def add_chunk(connection: Connection, sync_id: int, chunk: ImportChunk) -> None:
+    """Enter a chunk, in the transaction that has its effects."""
+    connection.execute(
+        insert(IMPORT_CHUNK).values(
+            sync_id=sync_id,
+            records_done=chunk.records_done,
+            created=chunk.created,
+            updated=chunk.updated,
+            contacts=chunk.contacts.to_bytes(),
+            reject_counts=msgspec.json.encode(chunk.reject_counts),
+            reject_file=chunk.reject_file,
+        )
+    )
+
+
+def read_chunks(connection: Connection, sync_id: int) -> list[ImportChunk]:
+    """The chunks of a sync that are done, in their order."""
+    query = select(IMPORT_CHUNK).where(IMPORT_CHUNK.c.sync_id == sync_id).order_by(IMPORT_CHUNK.c.records_done)
+    return [to_chunk(row) for row in connection.execute(query)]
+
+
+def forget_chunks(connection: Connection, sync_id: int) -> None:
+    """Remove the rows of a sync that has ended."""
+    connection.execute(delete(IMPORT_CHUNK).where(IMPORT_CHUNK.c.sync_id == sync_id))
+
+
+def reject_files(connection: Connection) -> set[str]:
+    """Every file of rejects that a chunk names."""
+    query = select(IMPORT_CHUNK.c.reject_file).where(IMPORT_CHUNK.c.reject_file.is_not(None))
+    return set(connection.execute(query).scalars())
