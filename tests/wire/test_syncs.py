@@ -41,7 +41,7 @@ def reject(index: int, value: str, code: str, message: str) -> dict[str, Any]:
 
 
 UNREADABLE = "The record cannot be read: its columns or its identifier are malformed."
-MISSING = "The identifier field is empty or missing."
+MISSING = "A required field is empty or missing."
 UNKNOWN = "No contact has this identifier."
 
 

@@ -17,7 +17,7 @@ REASONS: Final[Mapping[str, str]] = {
     codes.UNKNOWN_CONTACT.code: "no such contact",
     codes.UNREADABLE.code: "malformed",
     codes.INVALID_EMAIL.code: "not an email address",
-    codes.MISSING_IDENTIFIER.code: "empty",
+    codes.REQUIRED_MISSING.code: "empty",
 }
 ENDINGS: Final[Mapping[SyncStatus, str]] = {
     SyncStatus.SUCCESS: "synced: success",

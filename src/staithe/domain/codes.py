@@ -49,8 +49,8 @@ UNREADABLE: Final = StatusCode(
 )
 UNMATCHED: Final = StatusCode("ELQ-00034", WARNING, "Records that match no contact.")
 REJECTED: Final = StatusCode("ELQ-00060", WARNING, "Records rejected.")
-MISSING_IDENTIFIER: Final = StatusCode(
-    "ELQ-00061", WARNING, "Records without an identifier.", "The identifier field is empty or missing."
+REQUIRED_MISSING: Final = StatusCode(
+    "ELQ-00061", WARNING, "Records that lack a required field.", "A required field is empty or missing."
 )
 UNKNOWN_CONTACT: Final = StatusCode(
     "ELQ-00085", WARNING, "Records whose contact is unknown.", "No contact has this identifier."
@@ -83,22 +83,61 @@ GLOBAL_SUBSCRIBED: Final = StatusCode(
 STAGING_FAILED: Final = StatusCode(
     "ELQ-00139",
     ERROR,
-    "The sync failed and changed nothing (error {error_id} in the server's log). The staged data is kept: "
+    "The sync failed; {done} (error {error_id} in the server's log). The staged data is kept: "
     "sync again, or delete it and upload anew.",
 )
+IMPORT_FAILED: Final = StatusCode("ELQ-00105", ERROR, STAGING_FAILED.message)
+EXPORT_FAILED: Final = StatusCode(
+    "ELQ-00141", ERROR, "The export failed (error {error_id} in the server's log). Sync again."
+)
 STAGED: Final = StatusCode("ELQ-00140", INFORMATION, "Records staged for sync actions.")
-DEFINITION_DELETED: Final = StatusCode(
-    "ELQ-00143", ERROR, "The definition was deleted before the sync ended: nothing was changed."
-)
-WILL_RETRY: Final = StatusCode(
-    "ELQ-00145", INFORMATION, "The worker was lost; the sync was taken up again from the start."
-)
+DEFINITION_DELETED: Final = StatusCode("ELQ-00143", ERROR, "The definition was deleted before the sync ended; {done}.")
+WILL_RETRY: Final = StatusCode("ELQ-00145", INFORMATION, "The worker was lost; the sync was taken up again.")
 
 GAVE_UP: Final = StatusCode(
     "ELQ-00146",
     ERROR,
-    "The sync was begun {attempts} times and never ended, so it was given up; nothing was changed. The staged data "
+    "The sync was begun {attempts} times and never ended, so it was given up; {done}. The staged data "
     "is kept: sync again later, or delete it and upload anew.",
 )
 
-REJECT_CODES: Final = {c.code: c for c in (INVALID_EMAIL, UNREADABLE, MISSING_IDENTIFIER, UNKNOWN_CONTACT)}
+LEFT_TO_IMPORT: Final = StatusCode("ELQ-00003", INFORMATION, "Records left after repeated ones were dropped.")
+CREATED: Final = StatusCode("ELQ-00004", INFORMATION, "Contacts created.")
+UPDATED: Final = StatusCode("ELQ-00022", INFORMATION, "Contacts updated.")
+REPEATED_RECORD: Final = StatusCode(
+    "ELQ-00026",
+    WARNING,
+    "Records whose identifier came before in the same sync; the first was imported.",
+    "The identifier came before in the same sync.",
+)
+NO_MATCH: Final = StatusCode(
+    "ELQ-00034", WARNING, "Records that match no contact, and may or can not make one.", "No contact matches."
+)
+UNUSABLE_VALUE: Final = StatusCode(
+    "ELQ-00040",
+    WARNING,
+    "Records with a value that does not fit its field; the rest of the record was imported.",
+    "The value does not fit its field; the rest of the record was imported.",
+)
+CONTACT_EXISTS: Final = StatusCode(
+    "ELQ-00048", WARNING, "Records whose contact is there already.", "The contact is there already."
+)
+EXPORTED: Final = StatusCode("ELQ-00102", INFORMATION, "Successfully exported members to csv file.")
+EXPORT_STORED: Final = StatusCode("ELQ-00106", INFORMATION, "The exported data is ready to be read ({kb} kB).")
+STAGED_FOR_IMPORT: Final = StatusCode("ELQ-00130", INFORMATION, "Records staged for the import.")
+STAGING_REMOVED: Final = StatusCode("ELQ-00131", INFORMATION, "Internal staging removed.")
+VALUES_REFUSED: Final = StatusCode("ELQ-00144", WARNING, "Records with at least one value that was refused.")
+
+REJECT_CODES: Final = {
+    c.code: c
+    for c in (
+        INVALID_EMAIL,
+        REPEATED_RECORD,
+        UNREADABLE,
+        NO_MATCH,
+        UNUSABLE_VALUE,
+        CONTACT_EXISTS,
+        REQUIRED_MISSING,
+        UNKNOWN_CONTACT,
+    )
+}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeGuard
 
 import msgspec
 
@@ -33,6 +34,12 @@ ASSET_NAMES: Final[Mapping[str, str]] = {
     "contactfilter": "contact filter",
     "importpriority": "import priority",
 }
+FIELD_NAME_RULE: Final = (
+    f"1 to {FIELD_NAME_CHARACTERS} characters, none of them a quotation mark, a backslash or a control character"
+)
+UNUSABLE: Final = re.compile(r'["\\\x00-\x1f]')
+"""What the JSON decoder and encoder do not take in names [ours]."""
+
 MEMBERSHIP_ASSETS: Final = {PartKind.CONTACT_LIST: "contactlist", PartKind.EMAIL_GROUP: "emailgroup"}
 
 
@@ -142,8 +149,8 @@ class DefinitionReader:
         return fields if len(self.failures) == before else {}
 
     def problem_of_field(self, name: object, statement: object, refuse_part: Callable[[str, ContactPart], str]) -> str:
-        if not isinstance(name, str) or not 0 < len(name.strip()) <= len(name) <= FIELD_NAME_CHARACTERS:
-            return f"must have names of 1 to {FIELD_NAME_CHARACTERS} characters"
+        if not is_field_name(name):
+            return f"must have names of {FIELD_NAME_RULE}"
         if not isinstance(statement, str):
             return "must have a statement for each name, as a text"
         try:
@@ -171,6 +178,11 @@ class DefinitionReader:
             except ValueError as error:
                 self.refuse("syncActions", f"{str(error)[0].upper()}{str(error)[1:]}.", entry)
         return tuple(actions)
+
+
+def is_field_name(name: object) -> TypeGuard[str]:
+    """Whether records can have a value under this name."""
+    return isinstance(name, str) and 0 < len(name) <= FIELD_NAME_CHARACTERS and not UNUSABLE.search(name)
 
 
 def find_choice(value: object, choices: Collection[str]) -> str | None:

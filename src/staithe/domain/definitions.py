@@ -16,9 +16,11 @@ from msgspec import Struct
 from staithe.domain.contact_parts import ContactPart, PartKind
 from staithe.domain.definition_reader import (
     ASSET_NAMES,
+    FIELD_NAME_RULE,
     DefinitionReader,
     Surroundings,
     find_choice,
+    is_field_name,
     parse_duration,
 )
 from staithe.domain.errors import Failure, ValidationFailed
@@ -211,8 +213,8 @@ def read_sync_action_field(reader: DefinitionReader) -> dict[str, str]:
         reader.refuse("fields", f"Must be an object of exactly one field, its statement {allowed}.")
         return {}
     name, statement = next(iter(value.items()))
-    if not isinstance(name, str) or not 0 < len(name) <= FIELD_NAME_CHARACTERS:
-        reader.refuse("fields", f"Must have a name of 1 to {FIELD_NAME_CHARACTERS} characters.")
+    if not is_field_name(name):
+        reader.refuse("fields", f"Must have a name of {FIELD_NAME_RULE}.")
         return {}
     problem = problem_of_identifier(statement, identifiers)
     if problem or not isinstance(statement, str):

@@ -7,7 +7,7 @@ the Application API; `is_derived` marks what is worked out from other fields whe
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -36,6 +36,7 @@ class Field(Struct, frozen=True):
     rest_name: str = ""
     is_read_only: bool = False
     is_derived: bool = False
+    update_rule: str = "always"
 
     @property
     def column(self) -> str:
@@ -136,20 +137,49 @@ def external_id(contact_id: int) -> str:
     return f"{EXTERNAL_ID_PREFIX}{contact_id:012d}"
 
 
+class Derivation(Struct, frozen=True):
+    """How a derived field is worked out: from which columns, empty texts where they have no value; None if empty."""
+
+    columns: tuple[str, ...]
+    work_out: Callable[..., FieldValue]
+
+
+def as_it_is(value: FieldValue) -> FieldValue:
+    return value
+
+
+def domain_of(email: str) -> str | None:
+    return email.rpartition("@")[2] or None
+
+
+def full_name(first: str, last: str) -> str | None:
+    return f"{first} {last}".strip() or None
+
+
+def hash_with(algorithm: str) -> Callable[[str], str | None]:
+    def work_out(text: str) -> str | None:
+        return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest() if text else None
+
+    return work_out
+
+
+DERIVATIONS: Final[Mapping[str, Derivation]] = {
+    "C_DateCreated": Derivation(("created_at",), as_it_is),
+    "C_DateModified": Derivation(("updated_at",), as_it_is),
+    "ContactIDExt": Derivation(("id",), external_id),
+    "C_EmailAddressDomain": Derivation(("c_emailaddress",), domain_of),
+    "C_FirstAndLastName": Derivation(("c_firstname", "c_lastname"), full_name),
+    **{
+        f"C_{algorithm}Hashed{name}": Derivation((source.lower(),), hash_with(algorithm))
+        for algorithm in ("MD5", "SHA256")
+        for name, source in HASHED.items()
+    },
+}
+
+
 def derive(internal_name: str, contact: Contact) -> FieldValue:
     """Work out a derived field; None if what it comes from is empty."""
-    match internal_name:
-        case "C_DateCreated":
-            return contact.created_at
-        case "C_DateModified":
-            return contact.updated_at
-        case "ContactIDExt":
-            return external_id(contact.id)
-        case "C_EmailAddressDomain":
-            return contact.text("C_EmailAddress").rpartition("@")[2] or None
-        case "C_FirstAndLastName":
-            return f"{contact.text('C_FirstName')} {contact.text('C_LastName')}".strip() or None
-        case _:
-            algorithm, _, source = internal_name.removeprefix("C_").partition("Hashed")
-            text = contact.text(HASHED[source])
-            return hashlib.new(algorithm, text.encode(), usedforsecurity=False).hexdigest() if text else None
+    derivation = DERIVATIONS[internal_name]
+    own = {"id": contact.id, "created_at": contact.created_at, "updated_at": contact.updated_at}
+    texts = {name.lower(): value for name, value in contact.values.items()}
+    return derivation.work_out(*(own.get(column) or texts.get(column) or "" for column in derivation.columns))

@@ -76,6 +76,14 @@ class IdSet:
             position = remaining.rank(min((chunk + 1) * CHUNK_IDS - 1, CONTACT_ID))
         return found
 
+    def bounds(self) -> tuple[int, int]:
+        """The lowest and the highest id.
+
+        Raises:
+            ValueError: it is empty.
+        """
+        return self.bitmap.min(), self.bitmap.max()
+
     def page(self, offset: int, count: int) -> IdSet:
         """The ids at `count` positions after `offset`, in rising order."""
         return IdSet(self.bitmap[offset : offset + count])

@@ -57,9 +57,6 @@ MOST_DATA_LIFE: Final = 14 * DAY
 DATA_PAGE_RECORDS: Final = 50_000
 """Records on a page of an export's data, at most [Bulk API contract]."""
 
-DEFAULT_DATA_PAGE_RECORDS: Final = 1000
-"""Records on a page of an export's data if no limit is asked for [Bulk API contract]."""
-
 UNUSED_DEFINITION_LIFE: Final = 365 * DAY
 """Definitions created and last synced longer ago than this are removed [26B notice]."""
 

@@ -47,19 +47,22 @@ class ListQuery(Struct, frozen=True):
     with_total: bool = True
 
 
-def read_list_query(parameters: Mapping[str, str], properties: Mapping[str, PropertyType]) -> ListQuery:
+def read_list_query(
+    parameters: Mapping[str, str], properties: Mapping[str, PropertyType], most: int = PAGE_ITEMS
+) -> ListQuery:
     """Read the parameters of a list, names in lower case. Unknown parameters are ignored.
 
     Args:
         parameters: query parameters by lower-case name.
         properties: what can be searched and ordered by, with its type.
+        most: items on a page; a higher limit is taken for this one.
 
     Raises:
         ValidationFailed: a value cannot be used.
     """
     order_by, descending = read_order(parameters.get("orderby", ""), properties)
     return ListQuery(
-        limit=min(max(read_number(parameters, "limit", PAGE_ITEMS), 1), PAGE_ITEMS),
+        limit=min(max(read_number(parameters, "limit", PAGE_ITEMS), 1), most),
         offset=max(read_number(parameters, "offset", 0), 0),
         order_by=order_by,
         descending=descending,

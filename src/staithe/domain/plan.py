@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +11,7 @@ from staithe.domain.codes import StatusCode
 from staithe.domain.definitions import SyncActionDefinition
 from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.identifiers import IdentifierKind
-from staithe.domain.sync_actions import UNFINISHED_STATUSES, find_rule, parse_destination
+from staithe.domain.sync_actions import UNFINISHED_STATUSES, SyncAction, find_rule, parse_destination
 
 
 class SetStep(Struct, frozen=True):
@@ -40,8 +40,8 @@ class SyncPlan(Struct, frozen=True):
     steps: tuple[SetStep, ...]
 
     def set_names(self) -> list[str]:
-        """Every set the plan touches, sorted: the order in which they are locked."""
-        return sorted({name for step in self.steps for name in step.set_names()})
+        """Every set the plan touches, sorted."""
+        return set_names(self.steps)
 
 
 EXECUTIONS: Final = ("actioninstance", "decisioninstance")
@@ -49,8 +49,18 @@ EXECUTIONS: Final = ("actioninstance", "decisioninstance")
 
 def plan_sync(definition: SyncActionDefinition) -> SyncPlan:
     """Make the plan of a valid definition."""
+    return SyncPlan(definition.identifier, definition.identifier_field_name, plan_steps(definition.sync_actions))
+
+
+def set_names(steps: Iterable[SetStep]) -> list[str]:
+    """Every set that steps touch, sorted: the order in which they are locked."""
+    return sorted({name for step in steps for name in step.set_names()})
+
+
+def plan_steps(sync_actions: Iterable[SyncAction]) -> tuple[SetStep, ...]:
+    """The steps of the sync actions of any valid definition."""
     steps: list[SetStep] = []
-    for action in definition.sync_actions:
+    for action in sync_actions:
         destination = parse_destination(action.destination)
         rule = find_rule(action, destination)
         assert rule is not None, f"a stored definition has the action {action}, which no rule knows"
@@ -70,7 +80,7 @@ def plan_sync(definition: SyncActionDefinition) -> SyncPlan:
                 whole_execution,
             )
         )
-    return SyncPlan(definition.identifier, definition.identifier_field_name, tuple(steps))
+    return tuple(steps)
 
 
 class StepResult(Struct, frozen=True):

@@ -23,7 +23,7 @@ class SyncStatus(StrEnum):
 
 
 class SyncData(Struct, frozen=True):
-    """The data of an export's sync: its file (empty once it was deleted or has expired), records, bytes, and its end."""
+    """The data of an export's sync; `file` is empty once it was deleted or has expired."""
 
     file: str
     records: int

@@ -13,15 +13,16 @@ import anyio.to_thread
 from litestar import HttpMethod, Litestar, Response, route
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
 
 from staithe.app import App
-from staithe.domain.elements import OPERATIONS
+from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
 from staithe.domain.errors import RequestError
-from staithe.http import errors, health, openapi, rest, uploads
+from staithe.http import downloads, errors, health, openapi, rest, uploads
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, BodyWatch, read_object
-from staithe.http.bulk import ELEMENTS_BY_NAME, EXTRA_OPERATIONS, HANDLERS
-from staithe.http.calls import Answer, Call, read_id, read_parameters
+from staithe.http.bulk import EXTRA_OPERATIONS, HANDLERS
+from staithe.http.calls import Answer, Call, Pieces, read_id, read_parameters
 from staithe.http.paths import canonical_path, spellings
 
 Scope = MutableMapping[str, Any]
@@ -59,7 +60,9 @@ def bulk_routes(app: App) -> list[HTTPRouteHandler]:
         element = ELEMENTS_BY_NAME[operation.element]
         path = errors.BULK_ROOT + operation.path
         if operation.verb == "upload":
-            answer = partial(uploads.receive_upload, app, element, gate)
+            answer = partial(uploads.receive_upload, app, element, operation.kind, gate)
+        elif operation.verb == "read":
+            answer = partial(downloads.send_data, app, element)
         else:
             row = HANDLERS[operation.kind, operation.verb]
             answer = partial(answer_call, app, partial_handler(row.handle, element), errors.to_answer)
@@ -97,7 +100,7 @@ def make_route(
 ) -> HTTPRouteHandler:
     """A route that answers with what `answer` gives, whatever goes wrong."""
 
-    async def endpoint(request: AnyRequest) -> Response[bytes]:
+    async def endpoint(request: AnyRequest) -> Response[Any]:
         try:
             given = await answer(request)
         except RequestError as error:
@@ -125,7 +128,9 @@ async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: 
         return to_answer(error)
 
 
-def to_response(answer: Answer, media_type: str) -> Response[bytes]:
+def to_response(answer: Answer, media_type: str) -> Response[Any]:
+    if isinstance(answer.body, Pieces):
+        return Stream(answer.body.pieces, headers=dict(answer.headers), media_type=answer.body.media_type)
     return Response(
         answer.encoded(),
         status_code=answer.status,
@@ -134,14 +139,14 @@ def to_response(answer: Answer, media_type: str) -> Response[bytes]:
     )
 
 
-def answer_no_route(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+def answer_no_route(request: AnyRequest, error: HTTPException) -> Response[Any]:
     """No such path, or not with this method."""
     if error.status_code not in (404, 405):
         return answer_fault(request, error)
     return to_response(errors.no_route_answer(error.status_code, request.url.path), BULK_MEDIA_TYPE)
 
 
-def answer_fault(request: AnyRequest, error: Exception) -> Response[bytes]:
+def answer_fault(request: AnyRequest, error: Exception) -> Response[Any]:
     """Something went wrong outside a handler."""
     return to_response(errors.fault_answer(error, request.url.path), BULK_MEDIA_TYPE)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
-from staithe.domain.elements import ELEMENTS, Element, Operation
+from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, DefinitionKey
+from staithe.domain.elements import Element, Operation
 from staithe.domain.list_query import read_list_query
 from staithe.http.calls import Answer, Call
-from staithe.services import assets, definitions, syncs, uploads
+from staithe.services import assets, definitions, exports, syncs, uploads
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
 from staithe.storage.definitions import SEARCHABLE as DEFINITION_PROPERTIES
 from staithe.storage.syncs import LOG_SEARCHABLE as LOG_PROPERTIES
@@ -18,36 +20,36 @@ from staithe.storage.syncs import SEARCHABLE as SYNC_PROPERTIES
 from staithe.wire import bulk as wire
 
 Handler = Callable[[Call, Element], Answer]
-ELEMENTS_BY_NAME: Final[Mapping[str, Element]] = {element.name: element for element in ELEMENTS}
 
 
-def list_definitions(call: Call, element: Element) -> Answer:
+def list_definitions(kind: str, call: Call, element: Element) -> Answer:
     query = read_list_query(call.parameters, DEFINITION_PROPERTIES)
-    found, total, more = definitions.read_page(call.caller, element if element.name else None, query)
+    found, total, more = definitions.read_page(call.caller, element, kind, query)
     return Answer(200, wire.page_body([wire.definition_body(d) for d in found], query, total, more))
 
 
-def create_definition(call: Call, element: Element) -> Answer:
-    properties = wire.definition_properties(wire.decode_object(call.body))
-    return Answer(201, wire.definition_body(definitions.create(call.caller, element, properties)))
+def create_definition(kind: str, call: Call, element: Element) -> Answer:
+    properties = wire.read_properties(kind, wire.decode_object(call.body))
+    return Answer(201, wire.definition_body(definitions.create(call.caller, element, kind, properties)))
 
 
-def get_definition(call: Call, element: Element) -> Answer:
-    return Answer(200, wire.definition_body(*definitions.read(call.caller, element, call.id)))
+def get_definition(kind: str, call: Call, element: Element) -> Answer:
+    return Answer(200, wire.definition_body(*definitions.read(call.caller, element, DefinitionKey(kind, call.id))))
 
 
-def replace_definition(call: Call, element: Element) -> Answer:
-    properties = wire.definition_properties(wire.decode_object(call.body))
-    return Answer(200, wire.definition_body(*definitions.replace(call.caller, element, call.id, properties)))
+def replace_definition(kind: str, call: Call, element: Element) -> Answer:
+    properties = wire.read_properties(kind, wire.decode_object(call.body))
+    key = DefinitionKey(kind, call.id)
+    return Answer(200, wire.definition_body(*definitions.replace(call.caller, element, key, properties)))
 
 
-def delete_definition(call: Call, element: Element) -> Answer:
-    definitions.delete(call.caller, element, call.id)
+def delete_definition(kind: str, call: Call, element: Element) -> Answer:
+    definitions.delete(call.caller, element, DefinitionKey(kind, call.id))
     return Answer(204)
 
 
-def clear_staged_data(call: Call, element: Element) -> Answer:
-    definitions.clear_staged_data(call.caller, element, call.id)
+def clear_staged_data(kind: str, call: Call, element: Element) -> Answer:
+    definitions.clear_staged_data(call.caller, element, DefinitionKey(kind, call.id))
     return Answer(204)
 
 
@@ -85,13 +87,22 @@ def list_rejects(call: Call, _element: Element) -> Answer:
     return Answer(200, wire.page_body([wire.reject_body(r) for r in rejects], query, total, more))
 
 
-def refuse_sync_data(call: Call, _element: Element) -> Answer:
-    syncs.refuse_data(call.caller, call.id)
+def clear_sync_data(call: Call, _element: Element) -> Answer:
+    exports.delete_of_sync(call.caller, call.id)
+    return Answer(204)
+
+
+def clear_exported_data(call: Call, element: Element) -> Answer:
+    exports.delete_of_definition(call.caller, element, call.id)
     return Answer(204)
 
 
 def get_import_storage(call: Call, _element: Element) -> Answer:
     return Answer(200, wire.storage_body(call.app.settings.staging_quota_kb, uploads.read_staged_bytes(call.caller)))
+
+
+def get_export_storage(call: Call, _element: Element) -> Answer:
+    return Answer(200, wire.storage_body(call.app.settings.staging_quota_kb, exports.read_used_bytes(call.caller)))
 
 
 def list_contact_lists(call: Call, _element: Element) -> Answer:
@@ -129,22 +140,34 @@ EXTRA_OPERATIONS: Final = (
     Operation("DELETE", "/syncs/{id}", "", "syncs", "delete", served=True),
 )
 
+
+def definition_handlers(kind: str, schema: str) -> dict[tuple[str, str], HandlerRow]:
+    """What every kind of definition offers."""
+    return {
+        (kind, "list"): HandlerRow(partial(list_definitions, kind), gives=f"{schema}Page"),
+        (kind, "create"): HandlerRow(partial(create_definition, kind), schema, schema),
+        (kind, "get"): HandlerRow(partial(get_definition, kind), gives=schema),
+        (kind, "replace"): HandlerRow(partial(replace_definition, kind), schema, schema),
+        (kind, "delete"): HandlerRow(partial(delete_definition, kind)),
+    }
+
+
 HANDLERS: Final[Mapping[tuple[str, str], HandlerRow]] = {
-    ("syncActions", "list"): HandlerRow(list_definitions, gives="DefinitionPage"),
-    ("syncActions", "create"): HandlerRow(create_definition, "Definition", "Definition"),
-    ("syncActions", "get"): HandlerRow(get_definition, gives="Definition"),
-    ("syncActions", "replace"): HandlerRow(replace_definition, "Definition", "Definition"),
-    ("syncActions", "delete"): HandlerRow(delete_definition),
-    ("syncActions", "clear"): HandlerRow(clear_staged_data),
+    **definition_handlers(SYNC_ACTIONS, "Definition"),
+    **definition_handlers(IMPORTS, "ImportDefinition"),
+    **definition_handlers(EXPORTS, "ExportDefinition"),
+    (SYNC_ACTIONS, "clear"): HandlerRow(partial(clear_staged_data, SYNC_ACTIONS)),
+    (IMPORTS, "clear"): HandlerRow(partial(clear_staged_data, IMPORTS)),
+    (EXPORTS, "clear"): HandlerRow(clear_exported_data),
     ("syncs", "list"): HandlerRow(list_syncs, gives="SyncPage"),
     ("syncs", "create"): HandlerRow(create_sync, "SyncRequest", "Sync"),
     ("syncs", "get"): HandlerRow(get_sync, gives="Sync"),
     ("syncs", "delete"): HandlerRow(delete_sync),
     ("syncs", "logs"): HandlerRow(list_log, gives="LogPage"),
     ("syncs", "rejects"): HandlerRow(list_rejects, gives="RejectPage"),
-    ("syncs", "read"): HandlerRow(refuse_sync_data),
-    ("syncs", "clear"): HandlerRow(refuse_sync_data),
+    ("syncs", "clear"): HandlerRow(clear_sync_data),
     ("imports/data", "get"): HandlerRow(get_import_storage, gives="Storage"),
+    ("exports/data", "get"): HandlerRow(get_export_storage, gives="Storage"),
     ("lists", "list"): HandlerRow(list_contact_lists, gives="ContactListPage"),
     ("lists", "get"): HandlerRow(get_contact_list, gives="ContactListItem"),
     ("emailGroups", "list"): HandlerRow(list_email_groups, gives="EmailGroupPage"),

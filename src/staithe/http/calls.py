@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
@@ -16,8 +16,16 @@ ID_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """A body that is sent as it is made."""
+
+    pieces: Iterator[bytes]
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and JSON body; no body is none, not null."""
+    """Status and body: JSON, or `Pieces` of anything; no body is none, not null."""
 
     status: int
     body: object = None

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from staithe import __version__
 from staithe.domain.elements import OPERATIONS
-from staithe.domain.limits import PAGE_ITEMS
+from staithe.domain.limits import DATA_PAGE_RECORDS, PAGE_ITEMS
 from staithe.http import rest
 from staithe.http.bulk import EXTRA_OPERATIONS, HANDLERS
 from staithe.http.calls import Answer
@@ -23,6 +23,11 @@ LIST_PARAMETERS: Final = (
     ("offset", {"type": "integer", "minimum": 0, "default": 0}),
     ("orderBy", {"type": "string", "examples": ["createdAt DESC"]}),
     ("q", {"type": "string", "examples": ["name=*fair*"]}),
+    ("totalResults", {"type": "boolean", "default": True}),
+)
+DATA_PARAMETERS: Final = (
+    ("limit", {"type": "integer", "minimum": 1, "maximum": DATA_PAGE_RECORDS, "default": PAGE_ITEMS}),
+    ("offset", {"type": "integer", "minimum": 0, "default": 0}),
     ("totalResults", {"type": "boolean", "default": True}),
 )
 SEARCH_PARAMETERS: Final = (
@@ -68,6 +73,9 @@ def bulk_entries() -> Iterator[Entry]:
         path = BULK_ROOT + operation.path
         if operation.verb == "upload":
             yield Entry(operation.method, path, "Records", "Sync", "201", headers=UPLOAD_HEADERS)
+            continue
+        if operation.verb == "read":
+            yield Entry(operation.method, path, "", "ExportedPage", "200", DATA_PARAMETERS)
             continue
         row = HANDLERS[operation.kind, operation.verb]
         status = {"POST": "201", "DELETE": "204"}.get(operation.method, "200")

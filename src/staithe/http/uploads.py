@@ -11,6 +11,7 @@ from typing import Final
 import anyio.to_thread
 
 from staithe.app import App
+from staithe.domain.definitions import DefinitionKey
 from staithe.domain.elements import Element
 from staithe.domain.errors import Busy, Failure, ValidationFailed
 from staithe.domain.syncs import Sync
@@ -68,7 +69,7 @@ def read_format(content_type: str) -> str:
     return kind
 
 
-async def receive_upload(app: App, element: Element, gate: UploadGate, request: AnyRequest) -> Answer:
+async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate, request: AnyRequest) -> Answer:
     """Answer an upload: 204, or 201 with the sync it started."""
     timeout = app.settings.request_timeout_seconds
     deadline = asyncio.get_running_loop().time() + timeout
@@ -82,17 +83,17 @@ async def receive_upload(app: App, element: Element, gate: UploadGate, request: 
             quota_kb=app.settings.staging_quota_kb,
             deadline=time.monotonic() + timeout,
         )
-        sync = await stage(request, caller, element, wanted, deadline)
+        key = DefinitionKey(kind, read_id(request.path_params))
+        sync = await stage(request, caller, element, key, wanted, deadline)
     finally:
         gate.leave()
     return Answer(204) if sync is None else Answer(201, created_sync_body(sync))
 
 
 async def stage(
-    request: AnyRequest, caller: Caller, element: Element, wanted: UploadRequest, deadline: float
+    request: AnyRequest, caller: Caller, element: Element, key: DefinitionKey, wanted: UploadRequest, deadline: float
 ) -> Sync | None:
-    definition_id = read_id(request.path_params)
-    receiving = await anyio.to_thread.run_sync(ReceivingUpload, caller, element, definition_id, wanted)
+    receiving = await anyio.to_thread.run_sync(ReceivingUpload, caller, element, key, wanted)
     with receiving as upload:
         if "content-encoding" not in request.headers:
             check_size(int(request.headers.get("content-length", "0")))

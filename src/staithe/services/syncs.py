@@ -44,7 +44,7 @@ def start(connection: Connection, stored: StoredDefinition, caller: Caller, call
     """Insert a pending sync, and give it every upload that waits; later ones belong to the next sync."""
     element = ELEMENTS_BY_NAME[stored.element]
     around = definitions.surroundings(connection, element)
-    recheck_definition(stored, definition_properties(stored.definition), around)
+    recheck_definition(stored, definition_properties(stored), around)
     sync = syncs.add_sync(connection, stored.key, stored.uri, caller.now, caller.name, callback_url)
     uploads.assign_to_sync(connection, stored.key, sync.id)
     return sync
@@ -123,17 +123,6 @@ def read_rejected(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[
     if sync.reject_file is None:
         return [], 0
     return read_rejects(caller.store.rejects, sync.reject_file, query.limit, query.offset), sync.reject_count
-
-
-def refuse_data(caller: Caller, sync_id: int) -> None:
-    """Only exports have data.
-
-    Raises:
-        ValidationFailed: always, for a sync that exists.
-    """
-    sync = read(caller, sync_id)
-    rule = "Must be a sync of an export: syncs of sync actions have logs and rejects, but no data."
-    raise ValidationFailed(Failure("id", rule, str(sync.id)))
 
 
 def delete(caller: Caller, sync_id: int) -> None:

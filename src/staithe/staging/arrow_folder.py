@@ -40,13 +40,13 @@ class ArrowFolder:
         """Begin a file. It comes to be when the writer's `finish` returns."""
         return ArrowFileWriter(self, schema)
 
-    def read(self, name: str) -> Iterator[pa.RecordBatch]:
-        """The rows of a file, in batches large enough to be worth a step of their own; one is in memory at a time."""
+    def read(self, name: str, rows: int = GATHERED_ROWS) -> Iterator[pa.RecordBatch]:
+        """The rows of a file in batches of at least `rows`, if it has them; one batch is in memory at a time."""
         gathered: list[pa.RecordBatch] = []
         with pa.OSFile(str(self.root / name)) as source, pa.ipc.open_file(source, options=READ_OPTIONS) as reader:
             for number in range(reader.num_record_batches):
                 gathered.append(reader.get_batch(number))
-                if sum(batch.num_rows for batch in gathered) >= GATHERED_ROWS:
+                if sum(batch.num_rows for batch in gathered) >= rows:
                     yield pa.concat_batches(gathered)
                     gathered.clear()
         if gathered:

@@ -9,6 +9,7 @@ from typing import Any, Final, NoReturn
 
 import msgspec
 import pyarrow as pa
+from msgspec import UNSET, UnsetType
 
 from staithe.domain.errors import ParseFailed
 from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names
@@ -32,7 +33,7 @@ class JsonRows:
         self.has_mapped_field = False
         record = msgspec.defstruct(
             "Record",
-            [(f"f{i}", Scalar, msgspec.field(default=None, name=name)) for i, name in enumerate(fields)],
+            [(f"f{i}", Scalar | UnsetType, msgspec.field(default=UNSET, name=name)) for i, name in enumerate(fields)],
             forbid_unknown_fields=True,
             gc=False,
         )
@@ -104,8 +105,7 @@ class JsonRows:
             records = self.exact.decode(block)
             columns = {name: list(map(get, records)) for name, get in self.getters.items()}
             if not self.has_mapped_field:
-                # Records without any field and records with nulls look the same by now, but are not.
-                self.has_mapped_field = any(self.loose.decode(block))
+                self.has_mapped_field = any(v is not UNSET for values in columns.values() for v in values)
         except msgspec.ValidationError:
             records = self.loose.decode(block)
             columns = self.pick_columns(records)
@@ -113,7 +113,7 @@ class JsonRows:
         arrays = {name: to_text_array(values) for name, values in columns.items()}
         return make_batch(self.fields, arrays, len(records))
 
-    def pick_columns(self, records: list[dict[str, Scalar]]) -> Mapping[str, list[Scalar]]:
+    def pick_columns(self, records: list[dict[str, Scalar]]) -> Mapping[str, list[Scalar | UnsetType]]:
         """Columns of records whose keys are not exactly the definition's fields."""
         names = list(dict.fromkeys(key for record in records for key in record))
         sent = match_names(self.fields, names)
@@ -138,27 +138,42 @@ class JsonRows:
         raise ParseFailed(f"{SHAPE}: byte offset {at} is not valid JSON ({reason}).", shown) from error
 
 
-def pick_values(records: list[dict[str, Scalar]], spellings: list[str]) -> list[Scalar]:
+def pick_values(records: list[dict[str, Scalar]], spellings: list[str]) -> list[Scalar | UnsetType]:
     """The value of one field in each record: of the first spelling that the record has."""
     if len(spellings) == 1:
-        return [record.get(spellings[0]) for record in records]
-    return [next((record[name] for name in spellings if name in record), None) for record in records]
+        return [record.get(spellings[0], UNSET) for record in records]
+    return [next((record[name] for name in spellings if name in record), UNSET) for record in records]
 
 
-def to_text_array(values: Sequence[Scalar]) -> pa.Array:
-    """A text column of JSON values: the usual case, texts alone, takes the short way."""
+def to_text_array(values: Sequence[Scalar | UnsetType]) -> pa.Array:
+    """A text column of JSON values: the usual case, texts alone, takes the short way.
+
+    A value that was not sent is null, and one sent as null is an empty text: an import leaves the one field as it is,
+    and empties the other.
+    """
     try:
-        return pa.array(values, pa.string())
+        if None not in values:
+            return pa.array(values, pa.string())
     except (pa.ArrowTypeError, pa.ArrowInvalid):
-        return pa.array([to_text(value) for value in values], pa.string())
+        pass
     except UnicodeEncodeError:
-        raise ParseFailed(f"{SHAPE}: a text has half of a surrogate pair, which is no character.") from None
+        refuse_surrogate()
+    try:
+        return pa.array([None if value is UNSET else to_text(value) for value in values], pa.string())
+    except UnicodeEncodeError:
+        refuse_surrogate()
 
 
-def to_text(value: Scalar) -> str | None:
+def refuse_surrogate() -> NoReturn:
+    raise ParseFailed(f"{SHAPE}: a text has half of a surrogate pair, which is no character.") from None
+
+
+def to_text(value: Scalar | UnsetType) -> str:
     """A JSON value as CSV would hold it; a number that is whole has no decimals, as in JSON 1.0 and 1 are the same."""
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
         return value
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

@@ -6,7 +6,7 @@ The work is done on whole columns. A record's outcome is one number: 0 for a kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -28,12 +28,13 @@ MatchEmails = Callable[[list[str]], list[int]]
 
 OUTCOMES: Final = (
     None,
-    codes.MISSING_IDENTIFIER,
+    codes.REQUIRED_MISSING,
     codes.UNREADABLE,
     codes.INVALID_EMAIL,
     codes.UNKNOWN_CONTACT,
 )
 KNOWN, MISSING, MALFORMED, INVALID_EMAIL, UNKNOWN = range(len(OUTCOMES))
+CODES: Final = [outcome.code if outcome else "" for outcome in OUTCOMES]
 LONGEST_ID_DIGITS: Final = 18
 OUR_EXTERNAL_ID: Final = f"(?i)^{EXTERNAL_ID_PREFIX}[0-9]{{12}}$"
 compute: Any = pc
@@ -49,9 +50,11 @@ class MatchedBatch:
         self.records = batch.num_rows
         self.known_records = int(np.count_nonzero(outcomes == KNOWN))
 
-    def rejected(self) -> npt.NDArray[np.int64]:
-        """The positions of the rejected records in the batch."""
-        return np.flatnonzero(self.outcomes)
+    def rejected(self, first_record: int) -> tuple[pa.RecordBatch, list[int], list[str]]:
+        """The rejected rows, their numbers if the first row has the number `first_record`, and their status codes."""
+        positions = np.flatnonzero(self.outcomes)
+        codes = [CODES[outcome] for outcome in self.outcomes[positions].tolist()]
+        return self.batch.take(pa.array(positions)), (positions + first_record).tolist(), codes
 
 
 def match_batch(
@@ -151,8 +154,3 @@ def find_known(ids: Ids, outcomes: Outcomes, contacts: IdSet) -> IdSet:
         missing = pa.array(np.fromiter(unknown, np.uint32, len(unknown)))
         outcomes[candidates & to_mask(compute.is_in(pa.array(ids), value_set=missing))] = UNKNOWN
     return known
-
-
-def count_outcomes(outcomes: Outcomes) -> Sequence[int]:
-    """How many records have each outcome, in the order of `OUTCOMES`."""
-    return [int(n) for n in np.bincount(outcomes, minlength=len(OUTCOMES))]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
 from staithe.domain.syncs import Reject
 from staithe.staging.arrow_folder import ArrowFileWriter, ArrowFolder
-from staithe.staging.matching import OUTCOMES, MatchedBatch, count_outcomes
 from staithe.staging.rows import text_column
 
-CODES = pa.array([outcome.code if outcome else "" for outcome in OUTCOMES], pa.string())
+CODE: Final = pa.dictionary(pa.int8(), pa.string())
 
 
 def reject_schema(fields: Sequence[str]) -> pa.Schema:
@@ -21,7 +20,7 @@ def reject_schema(fields: Sequence[str]) -> pa.Schema:
     return pa.schema(
         [
             ("record_index", pa.int64()),
-            ("code", pa.dictionary(pa.int8(), pa.string())),
+            ("code", CODE),
             ("field_values", pa.struct([(name, pa.string()) for name in fields])),
             ("invalid_fields", pa.list_(pa.string())),
         ]
@@ -29,43 +28,54 @@ def reject_schema(fields: Sequence[str]) -> pa.Schema:
 
 
 class RejectWriter:
-    """Collects the rejects of a sync; the file is made when the first one comes."""
+    """Collects the rejects of a sync; the file is made when the first one comes. `counts` has them by status code."""
 
-    def __init__(self, folder: ArrowFolder, fields: Sequence[str], identifier_field: str) -> None:
+    def __init__(self, folder: ArrowFolder, fields: Sequence[str]) -> None:
         self.folder = folder
         self.fields = fields
-        self.identifier_field = identifier_field
         self.writer: ArrowFileWriter | None = None
-        self.counts = [0] * len(OUTCOMES)
-        self.count = 0
+        self.counts: Counter[str] = Counter()
 
-    def add(self, matched: MatchedBatch, first_record: int) -> None:
-        """Write the rejects of a batch whose first record has the number `first_record`."""
-        positions = matched.rejected()
-        self.counts = [a + b for a, b in zip(self.counts, count_outcomes(matched.outcomes), strict=True)]
-        if not len(positions):
+    @property
+    def count(self) -> int:
+        """How many rejects there are."""
+        return self.counts.total()
+
+    def add(self, rows: pa.RecordBatch, numbers: Sequence[int], codes: Sequence[str], faulty: Sequence[Any]) -> None:
+        """Write rejects.
+
+        Args:
+            rows: the staged rows of the rejected records, and no others.
+            numbers: of each record, its 1-based place in the sync.
+            codes: of each record, why it was rejected.
+            faulty: of each record, the names of the fields that are at fault.
+        """
+        if not rows.num_rows:
             return
         if self.writer is None:
             self.writer = self.folder.create(reject_schema(self.fields))
-        self.writer.write(self.to_rows(matched, positions, first_record))
-        self.count += len(positions)
-
-    def to_rows(self, matched: MatchedBatch, positions: Any, first_record: int) -> pa.RecordBatch:
-        rows = matched.batch.take(pa.array(positions))
         values = [text_column(rows, name) for name in self.fields]
-        outcomes = matched.outcomes[positions].astype(np.int8)
-        # The whole identifier is at fault in every outcome of a sync action: there is no other field.
-        offsets = pa.array(np.arange(len(positions) + 1, dtype=np.int32))
-        invalid = pa.array([self.identifier_field] * len(positions), pa.string())
-        return pa.RecordBatch.from_arrays(
+        self.write(
             [
-                pa.array(positions + first_record),
-                pa.DictionaryArray.from_arrays(pa.array(outcomes), CODES),
+                pa.array(numbers, pa.int64()),
+                pa.array(codes, pa.string()).dictionary_encode().cast(CODE),
                 pa.StructArray.from_arrays(values, names=list(self.fields)),
-                pa.ListArray.from_arrays(offsets, invalid),
-            ],
-            schema=reject_schema(self.fields),
+                pa.array(faulty, pa.list_(pa.string())),
+            ]
         )
+        self.counts.update(codes)
+
+    def write(self, columns: list[pa.Array]) -> None:
+        assert self.writer is not None
+        self.writer.write(pa.RecordBatch.from_arrays(columns, schema=reject_schema(self.fields)))
+
+    def append(self, name: str) -> None:
+        """Write the rejects of another file of the folder behind the others."""
+        if self.writer is None:
+            self.writer = self.folder.create(reject_schema(self.fields))
+        for batch in self.folder.read(name):
+            self.write(batch.columns)
+            self.counts.update(batch.column("code").to_pylist())
 
     def finish(self) -> str | None:
         """Make the file durable, and give its name; None if there was no reject."""

@@ -7,12 +7,13 @@ A staged row has one text column a field of the definition, exactly as received 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 import pyarrow as pa
 
 from staithe.domain.errors import ParseFailed
 
+RecordBatch: TypeAlias = pa.RecordBatch
 BLOCK_BYTES: Final = 256 * 1024
 """How much is parsed at once: small enough to stay in the processor's cache, which makes it faster than all at once."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -103,3 +104,35 @@ SEED_CONTACTS: Final = text(
     "INSERT INTO contact (id, email_key, c_emailaddress, created_at, created_by, updated_at, updated_by) "
     "SELECT id, 'contact-' || id || '@example.com', 'contact-' || id || '@example.com', :now, :by, :now, :by FROM new"
 )
+
+
+def make_match_index(connection: Connection, column: str, *, is_text: bool) -> None:
+    """Index a column of contacts by its values; texts in lower case (`lower` knows ASCII letters alone)."""
+    by = f"lower({column})" if is_text else column
+    connection.execute(text(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact ({by})"))
+
+
+MATCH_VALUES: Final = (
+    "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM "
+    "(SELECT CAST(key AS INTEGER) AS key, value FROM json_each(:keys)) AS sent CROSS JOIN contact ON"
+)
+
+
+def match_values(
+    connection: Connection, column: str, keys: Mapping[int, str | float], *, is_text: bool, exact: bool
+) -> list[int]:
+    """Position x 2**32 + contact id, for each contact whose column has the value of a position.
+
+    Args:
+        connection: any.
+        column: of contacts, indexed by `make_match_index`.
+        keys: position -> value; lower-case texts unless `exact`.
+        is_text: whether the column holds texts.
+        exact: whether capitals matter.
+    """
+    joined = f"lower(contact.{column}) = lower(sent.value)" if is_text else f"contact.{column} = sent.value"
+    if is_text and exact:
+        joined += f" AND contact.{column} = sent.value"
+    query = f"{MATCH_VALUES} {joined}"
+    found = connection.execute(text(query), {"keys": msgspec.json.encode(keys).decode()}).scalar()
+    return msgspec.json.decode(found or "[]", type=list[int])

@@ -9,8 +9,8 @@ from msgspec import Struct
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
 
 from staithe.domain.codes import Severity
-from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.domain.definitions import DefinitionKey
+from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncData, SyncStatus
 from staithe.storage import counters
 from staithe.storage.listing import columns_of, read_page
@@ -270,13 +270,29 @@ def remove_syncs(connection: Connection, which: ColumnElement[bool]) -> RemovedS
 
 
 def expire_data(connection: Connection, now: int, sync_id: int | None = None) -> list[str]:
-    """Forget the data of exports whose time is over, or of one sync; gives the files. That there was some stays."""
-    over = SYNC.c.data_kept_until <= now if sync_id is None else SYNC.c.id == sync_id
-    which = and_(SYNC.c.data_file != "", over)
-    files = list(connection.execute(select(SYNC.c.data_file).where(which)).scalars())
+    """Forget the data of exports whose time is over, or of one sync; gives the files."""
+    return forget_data(connection, SYNC.c.data_kept_until <= now if sync_id is None else SYNC.c.id == sync_id)
+
+
+def expire_data_of(connection: Connection, definition: DefinitionKey, user: str) -> list[str]:
+    """Forget the data of the syncs of an export that a user started; gives the files."""
+    return forget_data(
+        connection,
+        and_(
+            SYNC.c.definition_kind == definition.kind,
+            SYNC.c.definition_id == definition.id,
+            SYNC.c.created_by == user,
+        ),
+    )
+
+
+def forget_data(connection: Connection, which: ColumnElement[bool]) -> list[str]:
+    """That there was data stays known: its file becomes an empty text."""
+    where = and_(SYNC.c.data_file != "", which)
+    files = [str(file) for file in connection.execute(select(SYNC.c.data_file).where(where)).scalars()]
     if files:
-        connection.execute(update(SYNC).where(which).values(data_file="", data_bytes=0))
-    return [str(file) for file in files]
+        connection.execute(update(SYNC).where(where).values(data_file="", data_bytes=0))
+    return files
 
 
 def save_data(connection: Connection, sync_id: int, data: SyncData) -> None:

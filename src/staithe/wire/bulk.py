@@ -9,7 +9,7 @@ import msgspec
 
 from staithe.domain.assets import Asset
 from staithe.domain.codes import REJECT_CODES
-from staithe.domain.definitions import StoredDefinition
+from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, StoredDefinition
 from staithe.domain.errors import ParseFailed
 from staithe.domain.list_query import ListQuery
 from staithe.domain.sync_actions import SyncAction
@@ -18,7 +18,39 @@ from staithe.domain.times import format_time
 
 Body = dict[str, Any]
 
-DEFINITION_PROPERTIES: Final = ("name", "fields", "identifierFieldName", "syncActions", "isSyncTriggeredOnImport")
+IMPORT_PROPERTIES: Final[Mapping[str, str]] = {
+    "name": "name",
+    "fields": "fields",
+    "identifierFieldName": "identifier_field_name",
+    "syncActions": "sync_actions",
+    "isSyncTriggeredOnImport": "is_sync_triggered_on_import",
+    "dataRetentionDuration": "data_retention_duration",
+    "autoDeleteDuration": "auto_delete_duration",
+    "updateRule": "update_rule",
+    "updateRuleByField": "update_rule_by_field",
+    "importRule": "import_rule",
+    "isUpdatingMultipleMatchedRecords": "is_updating_multiple_matched_records",
+    "isIdentifierFieldCaseSensitive": "is_identifier_field_case_sensitive",
+    "nullIdentifierFieldName": "null_identifier_field_name",
+    "importPriorityUri": "import_priority_uri",
+}
+EXPORT_PROPERTIES: Final[Mapping[str, str]] = {
+    "name": "name",
+    "fields": "fields",
+    "filter": "filter",
+    "maxRecords": "max_records",
+    "syncActions": "sync_actions",
+    "areSystemTimestampsInUTC": "are_system_timestamps_in_utc",
+    "dataRetentionDuration": "data_retention_duration",
+    "autoDeleteDuration": "auto_delete_duration",
+}
+DEFINITION_PROPERTIES: Final[Mapping[str, Mapping[str, str]]] = {
+    SYNC_ACTIONS: dict(list(IMPORT_PROPERTIES.items())[:5]),
+    IMPORTS: IMPORT_PROPERTIES,
+    EXPORTS: EXPORT_PROPERTIES,
+}
+"""Kind of definition -> (property on the wire -> attribute inside), in the order of recorded replies."""
+
 SYNC_ACTION_PROPERTIES: Final = ("action", "destination", "status", "updateAll")
 SYNC_PROPERTIES: Final = ("syncedInstanceUri", "callbackUrl")
 
@@ -45,9 +77,9 @@ def canonical_names(body: Mapping[str, object], names: Sequence[str]) -> dict[st
     return found | {name: body[name] for name in names if name in body}
 
 
-def definition_properties(body: Mapping[str, object]) -> dict[str, object]:
-    """What a definition of sync actions is made of, in canonical spelling."""
-    properties = canonical_names(body, DEFINITION_PROPERTIES)
+def read_properties(kind: str, body: Mapping[str, object]) -> dict[str, object]:
+    """What a definition of a kind is made of, in canonical spelling."""
+    properties = canonical_names(body, tuple(DEFINITION_PROPERTIES[kind]))
     actions = properties.get("syncActions")
     entries: list[Any] = actions if isinstance(actions, list) else [actions]
     if actions is not None:
@@ -66,19 +98,26 @@ def audit(stored: StoredDefinition | Asset) -> Body:
     }
 
 
-def definition_body(stored: StoredDefinition, staged_bytes: int = 0) -> Body:
-    """A definition of sync actions; `kbUsed` only when data is staged."""
-    definition = stored.definition
+def definition_body(stored: StoredDefinition, used_bytes: int = 0) -> Body:
+    """A definition; `kbUsed` only when data is kept for it."""
     return {
-        "name": definition.name,
-        "fields": dict(definition.fields),
-        "identifierFieldName": definition.identifier_field_name,
-        "syncActions": [sync_action_body(action) for action in definition.sync_actions],
-        "isSyncTriggeredOnImport": definition.is_sync_triggered_on_import,
-        **({"kbUsed": kilobytes(staged_bytes)} if staged_bytes else {}),
+        **definition_properties(stored),
+        **({"kbUsed": kilobytes(used_bytes)} if used_bytes else {}),
         "uri": stored.uri,
         **audit(stored),
     }
+
+
+def definition_properties(stored: StoredDefinition) -> Body:
+    """The properties that a client can set, those without a value left out."""
+    properties: Body = {}
+    for name, attribute in DEFINITION_PROPERTIES[stored.key.kind].items():
+        value = getattr(stored.definition, attribute)
+        if name == "syncActions":
+            value = [sync_action_body(action) for action in value] or None
+        if value is not None:
+            properties[name] = msgspec.to_builtins(value)
+    return properties
 
 
 def sync_action_body(action: SyncAction) -> Body:

@@ -8,8 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from staithe.domain.definitions import ImportRule, UpdateRule
 from staithe.domain.elements import CONTACTS
-from staithe.domain.limits import FIELD_NAME_CHARACTERS, MOST_SYNC_ACTIONS, NAME_CHARACTERS
+from staithe.domain.limits import (
+    EXPORT_FIELDS,
+    FIELD_NAME_CHARACTERS,
+    IMPORT_FIELDS,
+    MOST_SYNC_ACTIONS,
+    NAME_CHARACTERS,
+)
 
 Schema = dict[str, Any]
 
@@ -95,12 +102,73 @@ DEFINITION: Final = make_object(
     description="A definition of sync actions.",
 )
 
+DURATION: Final[Schema] = {"type": "string", "examples": ["P7D", "PT12H"]}
+UPDATE_RULE: Final[Schema] = {"type": "string", "enum": list(UpdateRule)}
+
+
+def make_fields(most: int) -> Schema:
+    """The fields of an import or an export."""
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": most,
+        "additionalProperties": TEXT,
+        "examples": [{"Email": "{{Contact.Field(C_EmailAddress)}}", "First": "{{Contact.Field(C_FirstName)}}"}],
+    }
+
+
+SYNC_ACTIONS: Final[Schema] = {"type": "array", "maxItems": MOST_SYNC_ACTIONS, "items": refer("SyncAction")}
+IMPORT_DEFINITION: Final = make_object(
+    {
+        "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS},
+        "fields": make_fields(IMPORT_FIELDS),
+        "identifierFieldName": {"type": "string", "minLength": 1, "maxLength": FIELD_NAME_CHARACTERS},
+        "isSyncTriggeredOnImport": {"type": "boolean", "default": False},
+        "dataRetentionDuration": DURATION,
+        "autoDeleteDuration": DURATION,
+        "updateRule": UPDATE_RULE,
+        "updateRuleByField": {"type": "object", "additionalProperties": UPDATE_RULE},
+        "importRule": {"type": "string", "enum": list(ImportRule)},
+        "isUpdatingMultipleMatchedRecords": {"type": "boolean", "default": False},
+        "isIdentifierFieldCaseSensitive": {"type": "boolean"},
+        "nullIdentifierFieldName": {"type": "boolean"},
+        "importPriorityUri": TEXT,
+        "syncActions": SYNC_ACTIONS,
+        "kbUsed": {"type": "integer", "readOnly": True},
+        **AUDIT,
+    },
+    ("name", "fields", "identifierFieldName"),
+    description="A definition of an import.",
+)
+EXPORT_DEFINITION: Final = make_object(
+    {
+        "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS},
+        "fields": make_fields(EXPORT_FIELDS),
+        "filter": {"type": "string", "examples": ["'{{Contact.Field(C_Country)}}' = 'NL'"]},
+        "maxRecords": {"type": "integer", "minimum": 1},
+        "areSystemTimestampsInUTC": {"type": "boolean"},
+        "dataRetentionDuration": DURATION,
+        "autoDeleteDuration": DURATION,
+        "syncActions": SYNC_ACTIONS,
+        "kbUsed": {"type": "integer", "readOnly": True},
+        **AUDIT,
+    },
+    ("name", "fields"),
+    description="A definition of an export.",
+)
+
 SYNC_STATUS: Final[Schema] = {"type": "string", "enum": ["pending", "active", "success", "warning", "error"]}
 
 SCHEMAS: Final[Mapping[str, Schema]] = {
     "SyncAction": SYNC_ACTION,
     "Definition": DEFINITION,
     "DefinitionPage": make_page("Definition"),
+    "ImportDefinition": IMPORT_DEFINITION,
+    "ImportDefinitionPage": make_page("ImportDefinition"),
+    "ExportDefinition": EXPORT_DEFINITION,
+    "ExportDefinitionPage": make_page("ExportDefinition"),
+    "Exported": {"type": "object", "additionalProperties": TEXT, "description": "An exported record."},
+    "ExportedPage": make_page("Exported"),
     "Records": {
         "type": "array",
         "items": {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean", "null"]}},

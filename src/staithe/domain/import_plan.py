@@ -1,0 +1,97 @@
+"""The plan of an import: how its records find their contacts, and what is written when, as frozen data."""
+
+from __future__ import annotations
+
+from datetime import UTC, tzinfo
+
+from msgspec import Struct
+
+from staithe.domain.catalogue import Catalogue
+from staithe.domain.contact_parts import ContactPart, PartKind, resolve_contact_part
+from staithe.domain.definitions import ImportDefinition, ImportRule, UpdateRule
+from staithe.domain.field_statement import parse_field_statement
+from staithe.domain.fields import DataType, Field
+from staithe.domain.plan import SetStep, plan_steps
+from staithe.domain.values import EASTERN
+
+
+class ImportColumn(Struct, frozen=True):
+    """A field of the definition that writes a field of contacts, and when it does."""
+
+    name: str
+    field: Field
+    rule: UpdateRule
+
+    @property
+    def zone(self) -> tzinfo:
+        """What a date without a zone is in: Eloqua's Eastern time for system timestamps."""
+        return EASTERN if ContactPart(PartKind.FIELD, self.field).is_system_time else UTC
+
+
+class ImportPlan(Struct, frozen=True):
+    """Match each record by what the field `identifier_name` holds, write the columns, then take the steps.
+
+    `updates_all_matches` is false where only the oldest of several matching contacts is changed.
+    """
+
+    identifier_name: str
+    identifier: ContactPart
+    is_case_sensitive: bool
+    columns: tuple[ImportColumn, ...]
+    creates: bool
+    updates: bool
+    updates_all_matches: bool
+    steps: tuple[SetStep, ...]
+
+    @property
+    def identifies_by_email(self) -> bool:
+        """Whether contacts are found by their email address."""
+        return self.identifier.field is not None and self.identifier.field.data_type is DataType.EMAIL_ADDRESS
+
+    @property
+    def identifies_by_id(self) -> bool:
+        """Whether contacts are found by their id, plain or as `ContactIDExt`."""
+        return self.identifier.kind is PartKind.ID or self.identifies_by_external_id
+
+    @property
+    def identifies_by_external_id(self) -> bool:
+        """Whether contacts are found by `ContactIDExt`."""
+        return self.identifier.field is not None and self.identifier.field.internal_name == "ContactIDExt"
+
+    @property
+    def email_position(self) -> int | None:
+        """Which of the columns is the email address; None if none is."""
+        emails = (i for i, c in enumerate(self.columns) if c.field.data_type is DataType.EMAIL_ADDRESS)
+        return next(emails, None)
+
+
+def plan_import(definition: ImportDefinition, catalogue: Catalogue) -> ImportPlan:
+    """Make the plan of a valid import.
+
+    Of several fields that write the same contact field the identifier field does, or else the last one.
+    """
+    parts = {
+        name: resolve_contact_part(parse_field_statement(text), catalogue) for name, text in definition.fields.items()
+    }
+    columns: dict[str, ImportColumn] = {}
+    for name in sorted(parts, key=lambda name: name == definition.identifier_field_name):
+        part = parts[name]
+        if part.field is not None and part.can_be_imported:
+            columns[part.field.internal_name] = ImportColumn(name, part.field, rule_of(definition, name, part.field))
+    rule = definition.import_rule or ImportRule.CREATE_AND_UPDATE
+    return ImportPlan(
+        identifier_name=definition.identifier_field_name,
+        identifier=parts[definition.identifier_field_name],
+        is_case_sensitive=bool(definition.is_identifier_field_case_sensitive),
+        columns=tuple(columns.values()),
+        creates=rule is not ImportRule.UPDATE_ONLY,
+        updates=rule is not ImportRule.CREATE_ONLY,
+        updates_all_matches=definition.is_updating_multiple_matched_records,
+        steps=plan_steps(definition.sync_actions),
+    )
+
+
+def rule_of(definition: ImportDefinition, name: str, field: Field) -> UpdateRule:
+    """The update rule of one field: its own, or the definition's; `useFieldRule` asks the contact field."""
+    rule = (definition.update_rule_by_field or {}).get(name) or definition.update_rule or UpdateRule.ALWAYS
+    return UpdateRule(field.update_rule) if rule is UpdateRule.USE_FIELD_RULE else rule

@@ -1,0 +1,302 @@
+"""Runs a sync of an import, chunk by chunk.
+
+Each chunk of records is one transaction: the contacts it makes and changes, and a row of the ledger that says so.
+Other writers get in between, and a worker that takes a sync up again goes on behind the last row. When all records
+are done, a last transaction takes the sync actions, writes the log, and ends the sync.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from staithe.domain import codes
+from staithe.domain.definitions import ImportDefinition, UpdateRule
+from staithe.domain.fields import FieldValue
+from staithe.domain.id_set import IdSet
+from staithe.domain.import_plan import ImportPlan, plan_import
+from staithe.domain.plan import StepResult
+from staithe.domain.sync_actions import CONTACTS_SET
+from staithe.domain.syncs import SyncLog
+from staithe.services.sync_run import (
+    LeaseLost,
+    Run,
+    finish,
+    get_definition,
+    log_steps,
+    log_uploads,
+    record_change,
+    take_steps,
+)
+from staithe.staging.import_rows import ImportRows, prepare_rows
+from staithe.staging.rejects import RejectWriter
+from staithe.staging.rows import RecordBatch
+from staithe.storage import import_chunks, imports, sets, syncs, uploads
+from staithe.storage.contact_fields import load_catalogue
+from staithe.storage.database import Connection
+from staithe.storage.import_chunks import ImportChunk
+from staithe.storage.imports import EMAIL_KEY, ContactWriter, Found
+from staithe.storage.uploads import Upload
+
+CHUNK_RECORDS = 16_384
+"""Records in one transaction: a few tenths of a second, in which other writers of the company wait."""
+
+
+@dataclass(slots=True)
+class ImportRun:
+    """One attempt at an import: what is imported, how, and what is done so far."""
+
+    run: Run
+    plan: ImportPlan
+    fields: Sequence[str]
+    staged: Sequence[Upload]
+    writer: ContactWriter
+    chunks: list[ImportChunk]
+    was_resumed: bool
+    touched: IdSet = field(default_factory=IdSet)
+
+    @property
+    def records_done(self) -> int:
+        """How many records of the sync the ledger has."""
+        return self.chunks[-1].records_done if self.chunks else 0
+
+
+def attempt_import(run: Run) -> None:
+    """Bring a sync of an import to its end.
+
+    Raises:
+        LeaseLost: another worker holds it.
+        DefinitionDeleted: its definition is gone; what was imported stays.
+    """
+    under_way = begin(run)
+    for batch in batches_left(under_way):
+        rows = prepare_rows(batch, under_way.plan)
+        commit_chunk(under_way, rows)
+    end(under_way)
+
+
+def begin(run: Run) -> ImportRun:
+    with run.store.database.write() as connection:
+        definition = get_definition(connection, run.sync).definition
+        assert isinstance(definition, ImportDefinition)
+        catalogue = load_catalogue(connection)
+        plan = plan_import(definition, catalogue)
+        if plan.identifier.field is not None and not (plan.identifies_by_email or plan.identifies_by_id):
+            imports.make_match_index(connection, plan.identifier.field)
+        chunks = import_chunks.read_chunks(connection, run.sync.id)
+        return ImportRun(
+            run=run,
+            plan=plan,
+            fields=list(definition.fields),
+            staged=uploads.uploads_of_sync(connection, run.sync.id),
+            writer=ContactWriter(connection, catalogue, plan),
+            chunks=chunks,
+            was_resumed=bool(chunks) or run.sync.attempts > 1,
+            touched=IdSet.union(chunk.contacts for chunk in chunks),
+        )
+
+
+def batches_left(under_way: ImportRun) -> Iterator[RecordBatch]:
+    """The staged rows that no chunk has had yet. Files never change, so every attempt cuts them alike."""
+    done, position = under_way.records_done, 0
+    for upload in under_way.staged:
+        if position + upload.records <= done:
+            position += upload.records
+            continue
+        for batch in under_way.run.store.staging.read(upload.file, CHUNK_RECORDS):
+            if position + batch.num_rows > done:
+                yield batch.slice(max(done - position, 0))
+            position += batch.num_rows
+
+
+def commit_chunk(under_way: ImportRun, rows: ImportRows) -> None:
+    """Import the rows of one chunk, all or none of them."""
+    run = under_way.run
+    rejects = RejectWriter(run.store.rejects, under_way.fields)
+    try:
+        with run.store.database.write() as connection:
+            get_definition(connection, run.sync)
+            if not syncs.check_lease(connection, run.sync.id, run.owner):
+                raise LeaseLost
+            created, updated = write_contacts(under_way, connection, rows)
+            rejects.add(*rows.rejects(under_way.records_done + 1))
+            chunk = ImportChunk(
+                records_done=under_way.records_done + rows.batch.num_rows,
+                created=len(created),
+                updated=len(updated),
+                contacts=created | updated,
+                reject_counts=dict(rejects.counts),
+                reject_file=rejects.finish(),
+            )
+            import_chunks.add_chunk(connection, run.sync.id, chunk)
+    except BaseException:
+        rejects.discard()
+        raise
+    under_way.chunks.append(chunk)
+    under_way.touched |= chunk.contacts
+
+
+def write_contacts(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[IdSet, IdSet]:
+    """Insert and update contacts; gives the ids of both. What only the store can tell is refused here."""
+    run, plan = under_way.run, under_way.plan
+    found = find_contacts(connection, plan, rows)
+    owners = find_owners(connection, plan, rows)
+    new, changed = sort_records(under_way, rows, found, owners)
+    now, by = run.clock(), run.sync.created_by
+    created = IdSet()
+    if new:
+        change_id = record_change(run, connection, now)
+        created = under_way.writer.add(connection, pick_values(plan, rows, new), now, by, change_id)
+    pairs = [(position, contact_id) for position, ids in changed.items() for contact_id in ids]
+    if pairs:
+        positions = [position for position, _ in pairs]
+        ids = [contact_id for _, contact_id in pairs]
+        under_way.writer.change(connection, ids, pick_values(plan, rows, positions), now, by)
+    return created, IdSet.of(contact_id for _, contact_id in pairs)
+
+
+def find_contacts(connection: Connection, plan: ImportPlan, rows: ImportRows) -> Found:
+    """The contacts that the records match."""
+    keys: dict[int, Any] = {p: key for p, key in enumerate(rows.keys) if p not in rows.refused}
+    if plan.identifies_by_email:
+        return imports.match_emails(connection, keys)
+    if plan.identifies_by_id:
+        return imports.match_ids(connection, keys)
+    assert plan.identifier.field is not None
+    return imports.match_field(connection, plan.identifier.field, keys, exact=plan.is_case_sensitive)
+
+
+def find_owners(connection: Connection, plan: ImportPlan, rows: ImportRows) -> Found:
+    """Who has the email addresses that the records bring beside another identifier."""
+    if plan.identifies_by_email or plan.email_position is None:
+        return {}
+    keys = {p: key for p, key in enumerate(rows.email_keys) if key is not None and p not in rows.refused}
+    return imports.match_emails(connection, keys)
+
+
+def sort_records(
+    under_way: ImportRun, rows: ImportRows, found: Found, owners: Found
+) -> tuple[list[int], dict[int, list[int]]]:
+    """Decide about each record: (the positions of new contacts, position -> the contacts to change)."""
+    plan = under_way.plan
+    new: list[int] = []
+    changed: dict[int, list[int]] = {}
+    taken: set[int] = set()
+    claimed: set[str] = set()
+    for position in range(rows.batch.num_rows):
+        if position in rows.refused:
+            continue
+        matches = found.get(position, [])
+        ids = matches if plan.updates_all_matches else matches[:1]
+        reason = refuse_match(under_way, ids, taken) or refuse_email(plan, rows, position, ids, owners, claimed)
+        if reason is not None:
+            rows.refuse(position, *reason)
+            continue
+        email_key = rows.email_keys[position]
+        if email_key is not None:
+            claimed.add(email_key)
+        if ids:
+            taken.update(ids)
+            changed[position] = ids
+        else:
+            new.append(position)
+    return new, changed
+
+
+def refuse_match(under_way: ImportRun, ids: Sequence[int], taken: set[int]) -> tuple[codes.StatusCode, str] | None:
+    """Why the contacts that a record matches, or that it matches none, keep it from being imported."""
+    plan = under_way.plan
+    if any(contact_id in taken or contact_id in under_way.touched for contact_id in ids):
+        return codes.REPEATED_RECORD, plan.identifier_name
+    if ids and not plan.updates:
+        return codes.CONTACT_EXISTS, plan.identifier_name
+    if not ids and (not plan.creates or plan.identifies_by_id):
+        return codes.NO_MATCH, plan.identifier_name
+    return None
+
+
+def refuse_email(
+    plan: ImportPlan, rows: ImportRows, position: int, ids: Sequence[int], owners: Found, claimed: set[str]
+) -> tuple[codes.StatusCode, str] | None:
+    """Why the email address of a record keeps it from being imported: contacts need one, and each its own."""
+    if plan.identifies_by_email:
+        return None
+    if plan.email_position is None:
+        return None if ids else (codes.REQUIRED_MISSING, plan.identifier_name)
+    column = plan.columns[plan.email_position]
+    email_key = rows.email_keys[position]
+    if email_key is None:
+        return None if ids else (codes.REQUIRED_MISSING, column.name)
+    if ids and column.rule is UpdateRule.IF_EXISTING_IS_NULL:
+        return None
+    is_taken = email_key in claimed or owners.get(position, ids) != ids
+    return (codes.CONTACT_EXISTS, column.name) if is_taken else None
+
+
+def pick_values(plan: ImportPlan, rows: ImportRows, positions: Sequence[int]) -> dict[str, Sequence[FieldValue]]:
+    """The values of some records by column."""
+    by_column: dict[str, Sequence[FieldValue]] = {
+        column.field.column: values for column, values in zip(plan.columns, rows.values, strict=True)
+    }
+    if plan.email_position is not None:
+        by_column[EMAIL_KEY] = rows.email_keys
+    if len(positions) == rows.batch.num_rows and len(set(positions)) == len(positions):
+        return by_column
+    return {name: [values[position] for position in positions] for name, values in by_column.items()}
+
+
+def end(under_way: ImportRun) -> None:
+    """All records are done: take the sync actions, write the log, and end the sync."""
+    run, plan = under_way.run, under_way.plan
+    counts: Counter[str] = Counter()
+    rejects = RejectWriter(run.store.rejects, under_way.fields)
+    files = [chunk.reject_file for chunk in under_way.chunks if chunk.reject_file is not None]
+    try:
+        for file in files:
+            rejects.append(file)
+        for chunk in under_way.chunks:
+            counts.update(chunk.reject_counts)
+        with run.store.database.write() as connection:
+            get_definition(connection, run.sync)
+            now = run.clock()
+            touched = under_way.touched
+            contacts = touched & sets.load_set(connection, CONTACTS_SET, touched.chunk_numbers())
+            results = take_steps(run, connection, plan.steps, contacts, now) if plan.steps else []
+            log = write_log(under_way, counts, results)
+            finish(run, connection, log, (rejects.finish(), rejects.count))
+            import_chunks.forget_chunks(connection, run.sync.id)
+            staged_files = uploads.remove_of_sync(connection, run.sync.id)
+    except BaseException:
+        rejects.discard()
+        raise
+    run.store.staging.delete(staged_files)
+    run.store.rejects.delete(files)
+
+
+def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[StepResult]) -> SyncLog:
+    """The lines of the sync log but the last. Order and codes: docs/compatibility.md."""
+    log, now = SyncLog(), under_way.run.clock()
+    log.add(codes.READY, now)
+    if under_way.was_resumed:
+        log.add(codes.WILL_RETRY, now)
+    records = under_way.records_done
+    if not records:
+        log.add(codes.NOTHING_STAGED, now)
+    if under_way.staged:
+        log_uploads(log, under_way.plan.identifier_name, under_way.staged, now)
+    repeated, unusable = counts[codes.REPEATED_RECORD.code], counts[codes.UNUSABLE_VALUE.code]
+    log.add(codes.STAGED_FOR_IMPORT, now, records)
+    log.add(codes.PROCESSED, now, records)
+    for code in sorted(counts):
+        log.add(codes.REJECT_CODES[code], now, counts[code])
+    log.add(codes.LEFT_TO_IMPORT, now, records - repeated)
+    log.add(codes.CREATED, now, sum(chunk.created for chunk in under_way.chunks))
+    log.add(codes.UPDATED, now, sum(chunk.updated for chunk in under_way.chunks))
+    if unusable:
+        log.add(codes.VALUES_REFUSED, now, unusable)
+    if counts.total() > unusable:
+        log.add(codes.REJECTED, now, counts.total() - unusable)
+    log_steps(log, results, now)
+    return log

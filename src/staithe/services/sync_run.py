@@ -1,0 +1,122 @@
+"""What the runs of all kinds of syncs share: who runs, what takes the steps, and how a sync ends in error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from staithe.clock import Clock
+from staithe.domain import codes
+from staithe.domain.definitions import StoredDefinition
+from staithe.domain.id_set import IdSet, SetChange, merge_changes
+from staithe.domain.limits import UNMAPPED_NAMES_LOGGED
+from staithe.domain.plan import SetStep, StepResult, apply_step, set_names
+from staithe.domain.syncs import Sync, SyncLog, SyncStatus
+from staithe.services.stores import CompanyStore
+from staithe.storage import definitions, import_chunks, sets, syncs, uploads
+from staithe.storage.database import Connection
+from staithe.storage.uploads import Upload
+
+
+class LeaseLost(Exception):
+    """Another worker holds the sync now: this one must change nothing."""
+
+
+class DefinitionDeleted(Exception):
+    """The definition is gone: the sync ends in error and has no further effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One attempt of a worker at one sync."""
+
+    store: CompanyStore
+    sync: Sync
+    owner: str
+    clock: Clock
+
+
+def get_definition(connection: Connection, sync: Sync) -> StoredDefinition:
+    """The definition of a sync.
+
+    Raises:
+        DefinitionDeleted: it is gone.
+    """
+    stored = definitions.find_definition(connection, sync.definition)
+    if stored is None:
+        raise DefinitionDeleted
+    return stored
+
+
+def take_steps(run: Run, connection: Connection, steps: Sequence[SetStep], known: IdSet, now: int) -> list[StepResult]:
+    """Take a plan's steps in order, and write the sets they changed and how."""
+    reads_whole_sets = any(step.instead_of_uploaded for step in steps)
+    chunks = None if reads_whole_sets else known.chunk_numbers()
+    present: dict[str, IdSet] = {name: sets.load_set(connection, name, chunks) for name in set_names(steps)}
+    results: list[StepResult] = []
+    changes: list[tuple[str, SetChange]] = []
+    for step in steps:
+        result, after, made = apply_step(step, known, present)
+        present |= after
+        changes += made
+        results.append(result)
+    net: Mapping[str, SetChange] = merge_changes(changes)
+    change_id = record_change(run, connection, now)
+    sets.save_changes(connection, change_id, present, net)
+    return results
+
+
+def record_change(run: Run, connection: Connection, now: int) -> int:
+    """Register that the sync changes sets, and give the change's id."""
+    action = f"sync of {run.sync.definition_uri}"
+    return sets.record_change(connection, action, now, run.sync.created_by, run.sync.id)
+
+
+def log_uploads(log: SyncLog, needed_field: str, staged: Sequence[Upload], now: int) -> None:
+    """A line for each upload, and for each name in one that no field has."""
+    log.add(codes.LOCKED, now, len(staged))
+    for upload in staged:
+        kb = -(-upload.staged_bytes // 1024)
+        log.add(codes.CONVERTED, now, upload.records, upload_id=upload.id, kb=kb, format=upload.format)
+        if upload.records and not upload.has_mapped_field:
+            log.add(codes.NO_MAPPED_FIELD, now, upload.records, upload_id=upload.id, name=needed_field)
+    unmapped = dict.fromkeys(name for upload in staged for name in upload.unmapped)
+    for name in list(unmapped)[:UNMAPPED_NAMES_LOGGED]:
+        log.add(codes.UNMAPPED, now, sum(name in upload.unmapped for upload in staged), name=name)
+
+
+def log_steps(log: SyncLog, results: Iterable[StepResult], now: int) -> None:
+    """A line for each sync action."""
+    for result in results:
+        step = result.step
+        log.add(step.code, now, result.applied, target=step.target, status=step.status, changed=f"{result.changed:,}")
+
+
+def finish(run: Run, connection: Connection, log: SyncLog, rejects: tuple[str | None, int] = (None, 0)) -> None:
+    """End a sync as its log says, and write the log; its last line is added here.
+
+    Raises:
+        LeaseLost: another worker holds it.
+    """
+    status = log.status()
+    log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=status.value.capitalize())
+    if not syncs.finish(connection, run.sync.id, run.owner, status, run.clock(), rejects):
+        raise LeaseLost
+    syncs.add_log(connection, run.sync.id, log.entries)
+    definitions.mark_synced(connection, run.sync.definition, run.clock())
+
+
+def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
+    """End a sync; its uploads wait for the next one, unless the definition is gone. What an import has done stays."""
+    with run.store.database.write() as connection:
+        chunks = import_chunks.read_chunks(connection, run.sync.id)
+        done = f"{chunks[-1].records_done:,} records had been imported" if chunks else "nothing was changed"
+        log = SyncLog()
+        log.add(codes.READY, run.clock())
+        log.add(code, run.clock(), 0, done=done, **places)
+        log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=SyncStatus.ERROR.value.capitalize())
+        if not syncs.finish(connection, run.sync.id, run.owner, SyncStatus.ERROR, run.clock()):
+            return
+        syncs.add_log(connection, run.sync.id, log.entries)
+        uploads.release_from_sync(connection, run.sync.id)
+        import_chunks.forget_chunks(connection, run.sync.id)

@@ -1,0 +1,147 @@
+"""The data of an export: one immutable file whose records are JSON texts already, so that a page is a copy.
+
+Every batch but the last has the same number of records, which the file says: the page at an offset is found without
+reading what stands before it, and costs the same at any offset.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import tzinfo
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from staithe.domain.values import format_date
+from staithe.staging.arrow_folder import READ_OPTIONS, ArrowFileWriter, ArrowFolder
+
+MOST_BATCH_RECORDS: Final = 8192
+BATCH_VALUES: Final = 262_144
+LEAST_BATCH_RECORDS: Final = 256
+BATCH_RECORDS_KEY: Final = b"records per batch"
+FIELDS_KEY: Final = b"fields"
+COLUMN: Final = "record"
+FIRST_DATE: Final = -30_610_224_000
+"""The year 1000 in Unix seconds: earlier dates are rare, and not written alike by the fast way."""
+
+LAST_DATE: Final = 253_402_300_800
+compute: Any = pc
+
+
+class ExportWriter:
+    """Writes the data of an export. Used as a block, it leaves nothing behind without `finish`."""
+
+    def __init__(self, folder: ArrowFolder, fields: Sequence[str]) -> None:
+        self.batch_records = max(LEAST_BATCH_RECORDS, min(MOST_BATCH_RECORDS, BATCH_VALUES // len(fields)))
+        metadata = {
+            BATCH_RECORDS_KEY: str(self.batch_records).encode(),
+            FIELDS_KEY: msgspec.json.encode(list(fields)),
+        }
+        schema = pa.schema([(COLUMN, pa.large_binary())], metadata=metadata)
+        self.file: ArrowFileWriter = folder.create(schema)
+        names = [(f"f{i}", str, msgspec.field(name=name)) for i, name in enumerate(fields)]
+        self.record: Callable[..., Any] = msgspec.defstruct("Record", names, gc=False)
+        self.encoder = msgspec.json.Encoder()
+
+    def write(self, columns: Sequence[Iterable[str]]) -> None:
+        """Append a batch: of each field, the value of each record. All but the last have `batch_records`."""
+        lines = self.encoder.encode_lines(list(map(self.record, *columns)))
+        ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
+        offsets = np.concatenate(([0], ends)).astype(np.int64)
+        column = pa.Array.from_buffers(
+            pa.large_binary(), len(ends), [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(lines)]
+        )
+        self.file.write(pa.RecordBatch.from_arrays([column], schema=self.file.schema))
+
+    def finish(self) -> int:
+        """Make the file durable, and give its size in bytes."""
+        return self.file.finish()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.__exit__(kind, error, trace)
+
+
+class ExportReader:
+    """Reads the data of an export; open from its creation on, so that a deleted file can be read to its end.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+    """
+
+    def __init__(self, folder: ArrowFolder, name: str) -> None:
+        self.source = pa.OSFile(str(folder.root / name))
+        self.reader = pa.ipc.open_file(self.source, options=READ_OPTIONS)
+        metadata: Any = self.reader.schema.metadata
+        self.batch_records = int(metadata[BATCH_RECORDS_KEY])
+        self.fields: list[str] = msgspec.json.decode(metadata[FIELDS_KEY])
+
+    def lines(self, limit: int, offset: int) -> Iterator[bytes]:
+        """Some records as JSON texts, each with a line feed behind it, in pieces of whole records."""
+        end = offset + limit
+        for number in range(offset // self.batch_records, self.reader.num_record_batches):
+            first = number * self.batch_records
+            if first >= end:
+                return
+            column = self.reader.get_batch(number).column(0)
+            _, offsets, data = column.buffers()
+            places = np.frombuffer(offsets, np.int64)
+            begin, stop = max(offset - first, 0), min(end - first, len(column))
+            if begin < stop:
+                yield data.slice(int(places[begin]), int(places[stop] - places[begin])).to_pybytes()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.source.close()
+
+
+def json_page(reader: ExportReader, limit: int, offset: int, rest: bytes) -> Iterator[bytes]:
+    """A page as a JSON object: `items`, then `rest`, the other properties without the opening brace."""
+    yield b'{"items":['
+    is_first = True
+    for lines in reader.lines(limit, offset):
+        if not is_first:
+            yield b","
+        is_first = False
+        # A line feed stands between records only: within texts JSON writes it as \n.
+        yield lines[:-1].replace(b"\n", b",")
+    yield b"]," + rest
+
+
+def csv_page(reader: ExportReader, limit: int, offset: int) -> Iterator[bytes]:
+    """A page as CSV: a line with the fields' names, then a line a record."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(reader.fields)
+    decoder = msgspec.json.Decoder(dict[str, str])
+    for lines in reader.lines(limit, offset):
+        writer.writerows(record.values() for record in decoder.decode_lines(lines))
+        yield text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()
+
+
+def format_dates(values: Sequence[int | None], zone: tzinfo) -> list[str]:
+    """As `format_date` writes them, an empty text for None; a whole column at once."""
+    column = np.array([0 if value is None else value for value in values], np.int64)
+    seconds = column // 1_000_000
+    milliseconds = (column % 1_000_000) // 1000
+    if seconds.size and seconds.min() >= FIRST_DATE and seconds.max() < LAST_DATE:
+        moments = pa.array(seconds).cast(pa.timestamp("s", str(zone)))
+        texts: list[str] = compute.strftime(moments, format="%Y-%m-%d %H:%M:%S").to_pylist()
+        for place in np.flatnonzero(milliseconds).tolist():
+            texts[place] = f"{texts[place]}.{milliseconds[place]:03}"
+    else:
+        texts = [format_date(value, zone) for value in column.tolist()]
+    return ["" if value is None else text for value, text in zip(values, texts, strict=True)]

@@ -1,0 +1,164 @@
+"""A chunk of staged rows made ready for an import: comparable identifiers, stored values, and what is wrong.
+
+Nothing here asks the store, so it is done before the chunk's transaction begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from staithe.domain import codes
+from staithe.domain.codes import StatusCode
+from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
+from staithe.domain.identifiers import WHITE_SPACE, is_email_address
+from staithe.domain.import_plan import ImportColumn, ImportPlan
+from staithe.domain.limits import CONTACT_ID
+from staithe.domain.values import parse_number, parse_value
+from staithe.staging.matching import compute, normal_emails
+from staithe.staging.rows import UNREADABLE, text_column
+
+Key: TypeAlias = str | int | float | None
+ID_DIGITS = 18
+
+
+@dataclass(slots=True)
+class ImportRows:
+    """Rows by position.
+
+    `keys` are what contacts are matched by: a text, the number of an id or of a numeric field, None for what is none.
+    `values` hold a list a column of the plan: stored values, None to leave a field as it is, an empty text to empty
+    it. `refused` records are not imported, each for a reason and with the field at fault; records with `unusable`
+    values are, without these fields.
+    """
+
+    batch: pa.RecordBatch
+    keys: list[Key]
+    values: list[list[FieldValue]] = field(default_factory=list)
+    email_keys: list[str | None] = field(default_factory=list)
+    refused: dict[int, tuple[StatusCode, str]] = field(default_factory=dict)
+    unusable: dict[int, list[str]] = field(default_factory=dict)
+
+    def refuse(self, position: int, code: StatusCode, name: str) -> None:
+        """Reject a record, unless it is rejected already."""
+        self.refused.setdefault(position, (code, name))
+
+    def rejects(self, first_record: int) -> tuple[pa.RecordBatch, list[int], list[str], list[list[str]]]:
+        """What a `RejectWriter` takes: the refused records, and the imported ones with unusable values."""
+        reasons = {p: (codes.UNUSABLE_VALUE, names) for p, names in self.unusable.items()}
+        reasons |= {p: (code, [name]) for p, (code, name) in self.refused.items()}
+        positions = sorted(reasons)
+        rows = self.batch.take(pa.array(positions, pa.int64()))
+        numbers = [position + first_record for position in positions]
+        return rows, numbers, [reasons[p][0].code for p in positions], [reasons[p][1] for p in positions]
+
+
+def prepare_rows(batch: pa.RecordBatch, plan: ImportPlan) -> ImportRows:
+    """Make the rows of a batch ready. Records without a usable identifier are refused, as are those repeated here."""
+    texts = compute.utf8_trim(text_column(batch, plan.identifier_name), WHITE_SPACE)
+    rows = ImportRows(batch, read_keys(texts, plan))
+    check_keys(rows, plan, texts.to_pylist())
+    rows.values = [read_column(rows, column) for column in plan.columns]
+    email = plan.email_position
+    if email is None:
+        rows.email_keys = [None] * batch.num_rows
+    else:
+        read_emails(rows, plan.columns[email].name, email, is_identifier=plan.identifies_by_email)
+    return rows
+
+
+def read_keys(texts: pa.Array, plan: ImportPlan) -> list[Key]:
+    """Identifiers in the form they are compared in."""
+    if plan.identifies_by_email:
+        return normal_emails(texts).to_pylist()
+    if plan.identifies_by_id:
+        prefix = EXTERNAL_ID_PREFIX if plan.identifies_by_external_id else ""
+        return [read_id(text, prefix) for text in texts.to_pylist()]
+    if plan.identifier.data_type is DataType.NUMBER:
+        return [read_number(text) for text in texts.to_pylist()]
+    return (texts if plan.is_case_sensitive else compute.ascii_lower(texts)).to_pylist()
+
+
+def read_id(text: str, prefix: str) -> int | None:
+    """A contact id, 0 for one that no contact can have; None for what is no id. Any text can be an external id."""
+    digits = text[len(prefix) :] if text.upper().startswith(prefix) else ""
+    if not (digits.isascii() and digits.isdigit()):
+        return 0 if prefix else None
+    number = int(digits) if len(digits) <= ID_DIGITS else 0
+    return number if number <= CONTACT_ID else 0
+
+
+def read_number(text: str) -> float | None:
+    """The number that a numeric field would hold."""
+    try:
+        return parse_number(text)
+    except ValueError:
+        return None
+
+
+def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
+    """Refuse records whose identifier is missing or malformed, or came before in these rows."""
+    name = plan.identifier_name
+    unreadable = rows.batch.column(UNREADABLE).to_pylist()
+    seen: set[Key] = set()
+    for position, key in enumerate(rows.keys):
+        if unreadable[position]:
+            rows.refuse(position, codes.UNREADABLE, name)
+        elif not texts[position]:
+            rows.refuse(position, codes.REQUIRED_MISSING, name)
+        elif key is None:
+            rows.refuse(position, codes.UNREADABLE, name)
+        elif plan.identifies_by_email and not is_email_address(str(key)):
+            rows.refuse(position, codes.INVALID_EMAIL, name)
+        elif key in seen:
+            rows.refuse(position, codes.REPEATED_RECORD, name)
+        else:
+            # Ids that no contact can have are all 0: they are unknown, not repeated.
+            if key != 0 or not plan.identifies_by_id:
+                seen.add(key)
+
+
+def read_column(rows: ImportRows, column: ImportColumn) -> list[FieldValue]:
+    """The stored values of a field, position by position; what does not fit is left out and remembered."""
+    index = rows.batch.schema.get_field_index(column.name)
+    if index < 0:
+        return [None] * rows.batch.num_rows
+    texts: list[str | None] = rows.batch.column(index).to_pylist()
+    if column.field.data_type not in (DataType.NUMBER, DataType.DATE):
+        return list(texts)
+    read: dict[str | None, FieldValue] = {None: None, "": ""}
+    unfit: set[str] = set()
+    for text in dict.fromkeys(texts):
+        if text:
+            try:
+                read[text] = parse_value(text, column.field.data_type, column.zone) if text.strip() else ""
+            except ValueError:
+                read[text] = None
+                unfit.add(text)
+    if unfit:
+        for position, text in enumerate(texts):
+            if text in unfit:
+                rows.unusable.setdefault(position, []).append(column.name)
+    return [read[text] for text in texts]
+
+
+def read_emails(rows: ImportRows, name: str, column: int, *, is_identifier: bool) -> None:
+    """Trim the addresses of the email column, and work out what they are compared by.
+
+    An address that is none refuses its record; an empty one that is not the identifier is unusable: contacts keep
+    theirs.
+    """
+    texts = [None if text is None else str(text).strip(WHITE_SPACE) for text in rows.values[column]]
+    if is_identifier:
+        rows.email_keys = [str(key) for key in rows.keys]
+    else:
+        rows.email_keys = [text.lower() if text else None for text in texts]
+        for position, text in enumerate(texts):
+            if text == "":
+                rows.unusable.setdefault(position, []).append(name)
+                texts[position] = None
+            elif text is not None and not is_email_address(text):
+                rows.refuse(position, codes.INVALID_EMAIL, name)
+    rows.values[column] = list(texts)

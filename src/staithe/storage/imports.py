@@ -1,0 +1,165 @@
+"""Writes imported contacts: finds those that exist, inserts the new ones, changes the others.
+
+A chunk of records takes a handful of statements however many it has: one finds the contacts, one inserts, one
+updates. The update rules are in the statements, so no stored value is read.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, update
+
+from staithe.domain.catalogue import Catalogue
+from staithe.domain.definitions import UpdateRule
+from staithe.domain.errors import StorageFull
+from staithe.domain.fields import DataType, Field, FieldValue
+from staithe.domain.id_set import IdSet, SetChange
+from staithe.domain.import_plan import ImportPlan
+from staithe.domain.limits import CONTACT_ID
+from staithe.domain.sync_actions import CONTACTS_SET
+from staithe.storage import contacts, counters, sets, sqlite
+from staithe.storage.contact_fields import contact_table
+
+EMPTY: Final = literal_column("''")
+EMAIL_KEY: Final = "email_key"
+Found: TypeAlias = dict[int, list[int]]
+"""Position of a record -> the ids of the contacts that it matches, the oldest first."""
+
+
+def match_emails(connection: Connection, keys: Mapping[int, str]) -> Found:
+    """The contacts with these normal email addresses; looked up in sorted order, which walks the index once."""
+    positions = sorted(keys, key=keys.__getitem__)
+    found = contacts.match_emails(connection, [keys[position] for position in positions])
+    return {positions[packed >> 32]: [packed & CONTACT_ID] for packed in found}
+
+
+def match_ids(connection: Connection, keys: Mapping[int, int]) -> Found:
+    """The contacts with these ids."""
+    wanted = IdSet.of(keys.values())
+    known = wanted & sets.load_set(connection, CONTACTS_SET, wanted.chunk_numbers())
+    return {position: [key] for position, key in keys.items() if key in known}
+
+
+def make_match_index(connection: Connection, field: Field) -> None:
+    """Make the index by which contacts are found by a field, if there is none yet."""
+    sqlite.make_match_index(connection, field.column, is_text=field.data_type is DataType.STRING)
+
+
+def match_field(connection: Connection, field: Field, keys: Mapping[int, str | float], *, exact: bool) -> Found:
+    """The contacts whose field has these values.
+
+    Args:
+        connection: any.
+        field: with an index made by `make_match_index`.
+        keys: lower-case texts, or with `exact` any; numbers for a numeric field.
+        exact: whether capitals matter.
+    """
+    is_text = field.data_type is DataType.STRING
+    found: Found = defaultdict(list)
+    for packed in sorted(sqlite.match_values(connection, field.column, keys, is_text=is_text, exact=exact)):
+        found[packed >> 32].append(packed & CONTACT_ID)
+    return found
+
+
+class ContactWriter:
+    """Inserts and updates contacts as the columns of a plan say; its two statements serve all chunks.
+
+    Values come by column name; the email address brings its comparison key under `email_key`.
+    """
+
+    def __init__(self, connection: Connection, catalogue: Catalogue, plan: ImportPlan) -> None:
+        table = contact_table(catalogue)
+        rules = {column.field.column: column.rule for column in plan.columns}
+        if plan.email_position is not None:
+            rules[EMAIL_KEY] = plan.columns[plan.email_position].rule
+        new = {name: func.nullif(value_of(name), EMPTY) for name in rules}
+        changed = {name: apply_rule(rule, value_of(name), table.c[name]) for name, rule in rules.items()}
+        creation = {name: value_of(name) for name in ("id", "created_at", "created_by", *AUDIT)}
+        by_id = update(table).where(table.c.id == value_of("id"))
+        self.insert = Statement(connection, insert(table).values({**new, **creation}))
+        self.update = Statement(connection, by_id.values({**changed, **{name: value_of(name) for name in AUDIT}}))
+
+    def add(
+        self, connection: Connection, values: Mapping[str, Sequence[FieldValue]], at: int, by: str, change_id: int
+    ) -> IdSet:
+        """Insert contacts, and give their ids, in the order of the records.
+
+        Args:
+            connection: a write transaction.
+            values: of each column, the value of each contact.
+            at: when.
+            by: who asked.
+            change_id: the change that puts them into the set of all contacts.
+
+        Raises:
+            StorageFull: the company has given all contact ids.
+        """
+        count = len(next(iter(values.values())))
+        last = counters.take_ids(connection, counters.CONTACTS, count)
+        if last > CONTACT_ID:
+            raise StorageFull(f"The company has given all {CONTACT_ID} contact ids.", "Use another company.")
+        ids = range(last - count + 1, last + 1)
+        audit = {"created_at": repeat(at), "created_by": repeat(by), "updated_at": repeat(at), "updated_by": repeat(by)}
+        self.insert.run(connection, {**values, **audit, "id": ids})
+        new = IdSet.span(ids[0], ids[-1])
+        sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(new, IdSet())})
+        contacts.bump_version(connection)
+        return new
+
+    def change(
+        self,
+        connection: Connection,
+        ids: Sequence[int],
+        values: Mapping[str, Sequence[FieldValue]],
+        at: int,
+        by: str,
+    ) -> None:
+        """Update contacts.
+
+        Args:
+            connection: a write transaction.
+            ids: of the contacts.
+            values: of each column, the value for each contact.
+            at: when.
+            by: who asked.
+        """
+        self.update.run(connection, {**values, "id": ids, "updated_at": repeat(at), "updated_by": repeat(by)})
+        if EMAIL_KEY in values:
+            contacts.bump_version(connection)
+
+
+AUDIT: Final = ("updated_at", "updated_by")
+
+
+def value_of(column: str) -> ColumnElement[Any]:
+    return bindparam(f"new_{column}")
+
+
+def apply_rule(rule: UpdateRule, new: ColumnElement[Any], stored: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a field holds after an update. A new value of NULL was not sent, and an empty text is an empty value."""
+    match rule:
+        case UpdateRule.IF_NEW_IS_NOT_NULL:
+            return func.coalesce(func.nullif(new, EMPTY), stored)
+        case UpdateRule.IF_EXISTING_IS_NULL:
+            return func.coalesce(stored, func.nullif(new, EMPTY))
+        case _:
+            return func.nullif(func.coalesce(new, stored), EMPTY)
+
+
+class Statement:
+    """A statement run for many rows at once: compiled once, its rows handed to the driver as they are."""
+
+    def __init__(self, connection: Connection, statement: Any) -> None:
+        compiled = statement.compile(dialect=connection.dialect)
+        self.text = str(compiled)
+        self.names = [name.removeprefix("new_") for name in compiled.positiontup]
+
+    def run(self, connection: Connection, values: Mapping[str, Iterable[object]]) -> None:
+        """Run it for each row of the columns; at least one of them must end."""
+        rows = list(zip(*(values[name] for name in self.names), strict=False))
+        if rows:
+            connection.exec_driver_sql(self.text, rows)
