@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from staithe.clock import system_clock
+from staithe.domain.catalogue import STANDARD
 from staithe.domain.companies import Role, User
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.identifiers import IdentifierKind
@@ -175,7 +176,7 @@ class World:
         with self.store.database.write() as connection:
             change_id = sets.record_change(connection, "test", system_clock(), "ann")
             values = {"C_EmailAddress": email}
-            self.contacts[contacts.add_contact(connection, values, system_clock(), "ann", change_id)] = email
+            self.contacts[contacts.add_contact(connection, STANDARD, values, system_clock(), "ann", change_id)] = email
 
     def remove_contact(self, number: int) -> None:
         """Delete a contact: it leaves every set."""

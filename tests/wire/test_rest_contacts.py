@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import select
 
+from staithe.domain.catalogue import STANDARD
 from staithe.domain.search_query import read_search_query
 from staithe.services.stores import CompanyStore
 from staithe.storage import contacts, sets, tables
@@ -390,8 +392,8 @@ def test_pages_and_order(api: Api) -> None:
     ["name='a@b.cd'", "emailAddress='a@b.cd'C_EmailAddress='d@e.fg'", "contact-1*", "id=5id=7", "id=5name='contact-*'"],
 )
 def test_searches_by_address_and_id_use_an_index(store: CompanyStore, search: str) -> None:
-    query = read_search_query({"search": search}, contacts.SEARCHABLE)
-    where = to_where(query, contacts.to_condition)
+    query = read_search_query({"search": search}, contacts.searchable(STANDARD))
+    where = to_where(query, partial(contacts.to_condition, contacts.columns_by_property(STANDARD)))
     with store.database.read() as connection:
         statement = select(tables.CONTACT).where(*where).order_by(tables.CONTACT.c.id).limit(1000)
         sql = statement.compile(connection, compile_kwargs={"literal_binds": True})

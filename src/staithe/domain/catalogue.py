@@ -22,6 +22,11 @@ class Catalogue:
         return tuple(field for field in self.fields if not field.is_derived)
 
     @cached_property
+    def without_property(self) -> tuple[Field, ...]:
+        """The fields that have no property of their own in the Application API, so stand in `fieldValues`."""
+        return tuple(field for field in self.fields if not field.rest_name)
+
+    @cached_property
     def by_id(self) -> Mapping[int, Field]:
         """Every field by its id."""
         return {field.id: field for field in self.fields}

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from staithe.domain.fields import FIELDS_BY_ID, FIELDS_BY_REST_NAME, Contact, DataType, Field, FieldValue
+from staithe.domain.catalogue import Catalogue
+from staithe.domain.fields import FIELDS_BY_REST_NAME, Contact, DataType, Field, FieldValue
 from staithe.domain.identifiers import EMAIL_CHARACTERS, WHITE_SPACE, is_email_address
 from staithe.domain.limits import SECOND
 from staithe.domain.properties import PropertyReader, Requirement, to_id, to_text
@@ -25,7 +26,9 @@ class ContactChanges(Struct, frozen=True):
     is_bounced: bool | None
 
 
-def read_contact_changes(properties: Mapping[str, object], before: Contact | None) -> ContactChanges:
+def read_contact_changes(
+    properties: Mapping[str, object], before: Contact | None, catalogue: Catalogue
+) -> ContactChanges:
     """Read a contact as a request has it, properties in canonical spelling; unknown ones are ignored.
 
     Read-only fields may be sent with the value they have, so that a contact that was read can be sent back.
@@ -33,6 +36,7 @@ def read_contact_changes(properties: Mapping[str, object], before: Contact | Non
     Args:
         properties: of the request; `fieldValues` is an array of objects with `id` and `value`.
         before: the contact that is changed, or None for a new one.
+        catalogue: the company's contact fields.
 
     Raises:
         ValidationFailed: a property is wrong, or there is no email address.
@@ -43,7 +47,7 @@ def read_contact_changes(properties: Mapping[str, object], before: Contact | Non
         text = reader.text(name)
         if text is not None:
             values[field.internal_name] = read_value(reader, field, text)
-    for field, text in read_field_values(reader):
+    for field, text in read_field_values(reader, catalogue):
         if not field.is_read_only:
             values[field.internal_name] = read_value(reader, field, text)
         elif before is None or text != field_text(field, before):
@@ -55,14 +59,14 @@ def read_contact_changes(properties: Mapping[str, object], before: Contact | Non
     return changes
 
 
-def read_field_values(reader: PropertyReader) -> Iterator[tuple[Field, str]]:
+def read_field_values(reader: PropertyReader, catalogue: Catalogue) -> Iterator[tuple[Field, str]]:
     """The fields of `fieldValues` that have a value there, with it."""
     items: Any = reader.properties.get("fieldValues") or []
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         reader.refuse("fieldValues", "Must be an array of objects with id and value.", None, Requirement.SYNTAX)
         return
     for item in items:
-        field = FIELDS_BY_ID.get(to_id(item.get("id")) or 0)
+        field = catalogue.by_id.get(to_id(item.get("id")) or 0)
         text = to_text(item.get("value"))
         if field is None:
             rule = "Must name contact fields by their ids."

@@ -94,7 +94,7 @@ class Element(Struct, frozen=True):
 CONTACTS: Final = Element(
     "contacts",
     (IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS, LISTS, SEGMENTS, FILTERS, SCORING_MODELS),
-    served=frozenset({"imports", "exports", "syncActions", "lists"}),
+    served=frozenset({"imports", "exports", "syncActions", "fields", "lists"}),
     identifiers=("{{Contact.Id}}", "{{Contact.Field(C_EmailAddress)}}", "{{Contact.Field(ContactIDExt)}}"),
 )
 

@@ -23,10 +23,15 @@ class DataType(StrEnum):
     EMAIL_ADDRESS = "emailAddress"
 
 
+BUILT_IN_AT: Final = -2_208_970_800_000_000
+"""When built-in fields were made: midnight of 1900-01-01 in Eastern time [observed]."""
+
+
 class Field(Struct, frozen=True):
     """One contact field. Dates are microseconds since 1970 in UTC inside, Unix seconds in the Application API.
 
-    Numbers are 64-bit floating-point numbers inside, and decimal texts on the wire.
+    Numbers are 64-bit floating-point numbers inside, and decimal texts on the wire. A field that a company made has
+    `created_by`; `is_large` and `display_type` are told to who asks, and have no effect.
     """
 
     id: int
@@ -37,6 +42,23 @@ class Field(Struct, frozen=True):
     is_read_only: bool = False
     is_derived: bool = False
     update_rule: str = "always"
+    is_large: bool = False
+    display_type: str = "text"
+    description: str = ""
+    created_at: int = BUILT_IN_AT
+    created_by: str = ""
+    updated_at: int = BUILT_IN_AT
+    updated_by: str = ""
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether every company has it."""
+        return not self.created_by
+
+    @property
+    def statement(self) -> str:
+        """The field statement that names it."""
+        return f"{{{{Contact.Field({self.internal_name})}}}}"
 
     @property
     def column(self) -> str:
@@ -106,7 +128,8 @@ CONTACT_FIELDS: Final = (
 )
 
 STORED_FIELDS: Final = tuple(f for f in CONTACT_FIELDS if not f.is_derived)
-FIELDS_BY_ID: Final[Mapping[int, Field]] = {f.id: f for f in CONTACT_FIELDS}
+"""The built-in fields that have a column."""
+
 FIELDS_BY_REST_NAME: Final[Mapping[str, Field]] = {f.rest_name: f for f in CONTACT_FIELDS if f.rest_name}
 HASHED: Final = {"EmailAddress": "C_EmailAddress", "BusPhone": "C_BusPhone", "MobilePhone": "C_MobilePhone"}
 

@@ -69,6 +69,27 @@ CONTACT_ID: Final = 2**32 - 1
 CHUNK_IDS: Final = 1 << 16
 """Ids in one chunk of a set: one Roaring container, at most 8 KiB [ours]."""
 
+CUSTOM_FIELDS: Final = 1000
+"""Contact fields that a company can make [ours: SQLite tables have at most 2,000 columns]."""
+
+FIRST_CUSTOM_FIELD_ID: Final = 100_313
+"""Ids of contact fields that companies make start here [observed in one of 2021: new fields had such ids]."""
+
+FILTER_CHARACTERS: Final = 1000
+"""Characters of an export's filter [Filtering page]."""
+
+FILTER_EXISTS: Final = 1
+"""EXISTS, and likewise STATUS, in one filter, at most [Eloqua expression language page]."""
+
+FILTER_DEPTH: Final = 100
+"""Brackets and NOTs within each other in one filter [ours: more than 1,000 characters have any use for]."""
+
+FILTER_CRITERIA: Final = 200
+"""Criteria in one contact filter [ours: SQLite nests expressions at most 1,000 deep]."""
+
+SEGMENT_ELEMENTS: Final = 100
+"""Lists and filters in one segment [ours]."""
+
 UNMAPPED_NAMES_LOGGED: Final = 100
 """Unmapped field names that one sync logs, one ELQ-00111 line each [ours]."""
 

@@ -33,7 +33,7 @@ class Condition(Struct, frozen=True):
 
     name: str
     operator: str
-    value: str | int
+    value: str | float
 
 
 class ListQuery(Struct, frozen=True):

@@ -18,6 +18,7 @@ from staithe.domain.limits import PAGE_ITEMS, SEARCH_CHARACTERS, SEARCH_TERMS
 from staithe.domain.list_query import Condition, PropertyType, find_property, read_number, read_order
 from staithe.domain.properties import Requirement
 from staithe.domain.times import parse_unix_seconds
+from staithe.domain.values import parse_number
 
 OPERATOR: Final = r"<=|>=|!=|=|<|>"
 UNKNOWN_TERM: Final = re.compile(rf"\s*[A-Za-z_]\w*\s*(?:{OPERATOR})")
@@ -159,14 +160,18 @@ def split_terms(text: str, properties: Mapping[str, PropertyType]) -> list[Condi
     return found
 
 
-def read_value(value: str, property_type: PropertyType, text: str) -> str | int:
+def read_value(value: str, property_type: PropertyType, text: str) -> str | float:
     match property_type:
         case PropertyType.TEXT:
             return value
         case PropertyType.NUMBER:
             if NUMBER.fullmatch(value):
                 return int(value)
-            raise ValidationFailed(Failure("search", "Must compare with a whole number.", text, Requirement.INTEGER))
+            try:
+                return parse_number(value)
+            except ValueError:
+                rule = "Must compare with a number."
+                raise ValidationFailed(Failure("search", rule, text, Requirement.INTEGER)) from None
         case PropertyType.TIME:
             seconds = parse_unix_seconds(value)
             if seconds is None:

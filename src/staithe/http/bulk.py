@@ -12,7 +12,7 @@ from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, Definitio
 from staithe.domain.elements import Element, Operation
 from staithe.domain.list_query import read_list_query
 from staithe.http.calls import Answer, Call
-from staithe.services import assets, definitions, exports, syncs, uploads
+from staithe.services import assets, contact_fields, definitions, exports, syncs, uploads
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
 from staithe.storage.definitions import SEARCHABLE as DEFINITION_PROPERTIES
 from staithe.storage.syncs import LOG_SEARCHABLE as LOG_PROPERTIES
@@ -127,6 +127,16 @@ def get_email_group(call: Call, _element: Element) -> Answer:
     return Answer(200, wire.email_group_body(assets.read(call.caller, "emailgroup", call.id)))
 
 
+def list_contact_fields(call: Call, _element: Element) -> Answer:
+    query = read_list_query(call.parameters, contact_fields.SEARCHABLE)
+    found, total, more = contact_fields.read_page(call.caller, query)
+    return Answer(200, wire.page_body([wire.contact_field_body(f) for f in found], query, total, more))
+
+
+def get_contact_field(call: Call, _element: Element) -> Answer:
+    return Answer(200, wire.contact_field_body(contact_fields.read(call.caller, call.id)))
+
+
 class HandlerRow(Struct, frozen=True):
     """A handler with the name of the schema of the body it takes, and of the one it gives."""
 
@@ -168,6 +178,8 @@ HANDLERS: Final[Mapping[tuple[str, str], HandlerRow]] = {
     ("syncs", "clear"): HandlerRow(clear_sync_data),
     ("imports/data", "get"): HandlerRow(get_import_storage, gives="Storage"),
     ("exports/data", "get"): HandlerRow(get_export_storage, gives="Storage"),
+    ("fields", "list"): HandlerRow(list_contact_fields, gives="ContactFieldPage"),
+    ("fields", "get"): HandlerRow(get_contact_field, gives="ContactFieldItem"),
     ("lists", "list"): HandlerRow(list_contact_lists, gives="ContactListPage"),
     ("lists", "get"): HandlerRow(get_contact_list, gives="ContactListItem"),
     ("emailGroups", "list"): HandlerRow(list_email_groups, gives="EmailGroupPage"),

@@ -13,10 +13,9 @@ from staithe.domain.errors import RequestError, ValidationFailed
 from staithe.domain.search_query import Depth, read_depth, read_search_query
 from staithe.http import errors
 from staithe.http.calls import Answer, Call
-from staithe.services import assets, contacts
+from staithe.services import assets, contact_fields, contacts
 from staithe.services.contacts import ContactView
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
-from staithe.storage.contacts import SEARCHABLE as CONTACT_PROPERTIES
 from staithe.wire import rest as wire
 from staithe.wire.bulk import Body
 
@@ -69,11 +68,12 @@ def delete_asset(kind: AssetKind, call: Call) -> Answer:
 
 
 def contact_body(view: ContactView, depth: Depth = Depth.COMPLETE) -> Body:
-    return wire.contact_body(view.contact, depth, is_subscribed=view.is_subscribed, is_bounced=view.is_bounced)
+    states = {"is_subscribed": view.is_subscribed, "is_bounced": view.is_bounced}
+    return wire.contact_body(view.contact, view.catalogue, depth, **states)
 
 
 def search_contacts(call: Call) -> Answer:
-    query = read_search_query(call.parameters, CONTACT_PROPERTIES)
+    query = read_search_query(call.parameters, contacts.searchable(call.caller))
     found, total = contacts.search(call.caller, query)
     return Answer(200, wire.page_body([contact_body(view, query.depth) for view in found], query, total))
 
@@ -98,6 +98,27 @@ def delete_contact(call: Call) -> Answer:
 
 def list_memberships(call: Call) -> Answer:
     return Answer(200, [wire.membership_body(a) for a in contacts.read_memberships(call.caller, call.id)])
+
+
+def search_fields(call: Call) -> Answer:
+    query = read_search_query(call.parameters, contact_fields.SEARCHABLE)
+    found, total = contact_fields.search(call.caller, query)
+    return Answer(200, wire.page_body([wire.contact_field_body(f, query.depth) for f in found], query, total))
+
+
+def create_field(call: Call) -> Answer:
+    properties = wire.read_properties(call.body, wire.FIELD_PROPERTIES)
+    return Answer(201, wire.contact_field_body(contact_fields.create(call.caller, properties), Depth.COMPLETE))
+
+
+def get_field(call: Call) -> Answer:
+    depth = read_depth(call.parameters, Depth.COMPLETE)
+    return Answer(200, wire.contact_field_body(contact_fields.read(call.caller, call.id), depth))
+
+
+def change_field(call: Call) -> Answer:
+    properties = wire.read_properties(call.body, wire.FIELD_PROPERTIES)
+    return Answer(200, wire.contact_field_body(contact_fields.change(call.caller, call.id, properties), Depth.COMPLETE))
 
 
 class Operation(Struct, frozen=True):
@@ -151,9 +172,18 @@ def contact_operations(root: str) -> Iterator[Operation]:
     yield Operation("GET", f"{one}/membership", list_memberships, "Contact", gives="ContactMemberships")
 
 
+def field_operations(root: str) -> Iterator[Operation]:
+    """The operations on contact fields."""
+    name, one = "ContactField", f"{root}/assets/contact/field/{{id}}"
+    yield Operation("GET", f"{root}/assets/contact/fields", search_fields, name, gives=f"{name}Search")
+    yield Operation("POST", f"{root}/assets/contact/field", create_field, name, f"{name}Request", name)
+    yield Operation("GET", one, get_field, name, gives=name)
+    yield Operation("PUT", one, change_field, name, f"{name}Request", name)
+
+
 OPERATIONS: Final = tuple(
     operation
     for version in VERSIONS
-    for operations in (asset_operations, contact_operations)
+    for operations in (asset_operations, field_operations, contact_operations)
     for operation in operations(f"{REST_ROOT}/{version}")
 )

@@ -8,36 +8,40 @@ from typing import Final
 from msgspec import Struct
 
 from staithe.domain.assets import Asset
+from staithe.domain.catalogue import Catalogue
 from staithe.domain.contact_changes import EMAIL_NAME, ContactChanges, read_contact_changes
 from staithe.domain.errors import Failure, Gone, NotFound, NotUnique
 from staithe.domain.fields import Contact
 from staithe.domain.id_set import IdSet, SetChange
+from staithe.domain.list_query import PropertyType
 from staithe.domain.properties import Requirement
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET, contact_list_set
 from staithe.services.caller import Caller
 from staithe.storage import assets, contacts, sets
+from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
 
 LIST_SETS: Final = contact_list_set(0).removesuffix("0")
 
 
 class ContactView(Struct, frozen=True):
-    """A contact with the states that are kept as sets."""
+    """A contact with the states that are kept as sets, and the fields that it can have."""
 
     contact: Contact
+    catalogue: Catalogue
     is_subscribed: bool
     is_bounced: bool
 
 
-def get_contact(connection: Connection, contact_id: int) -> Contact:
+def get_contact(connection: Connection, catalogue: Catalogue, contact_id: int) -> Contact:
     """One contact.
 
     Raises:
         NotFound: there never was one with this id.
         Gone: there was, and it was deleted.
     """
-    found = contacts.find_contact(connection, contact_id)
+    found = contacts.find_contact(connection, catalogue, contact_id)
     if found is not None:
         return found
     if contacts.was_given(connection, contact_id):
@@ -45,32 +49,43 @@ def get_contact(connection: Connection, contact_id: int) -> Contact:
     raise NotFound(f"There is no contact {contact_id}.")
 
 
-def view(connection: Connection, found: list[Contact]) -> list[ContactView]:
+def view(connection: Connection, catalogue: Catalogue, found: list[Contact]) -> list[ContactView]:
     """The contacts with their states: reads the chunks that they are in of two sets."""
     ids = IdSet.of(contact.id for contact in found)
     chunks = ids.chunk_numbers()
     unsubscribed = sets.load_set(connection, GLOBAL_UNSUBSCRIBED_SET, chunks)
     bounced = sets.load_set(connection, BOUNCED_SET, chunks)
-    return [ContactView(contact, contact.id not in unsubscribed, contact.id in bounced) for contact in found]
+    return [ContactView(c, catalogue, c.id not in unsubscribed, c.id in bounced) for c in found]
 
 
 def read(caller: Caller, contact_id: int) -> ContactView:
     """One contact with its states."""
     with caller.database.read() as connection:
-        return view(connection, [get_contact(connection, contact_id)])[0]
+        return view_one(connection, load_catalogue(connection), contact_id)
+
+
+def view_one(connection: Connection, catalogue: Catalogue, contact_id: int) -> ContactView:
+    return view(connection, catalogue, [get_contact(connection, catalogue, contact_id)])[0]
+
+
+def searchable(caller: Caller) -> Mapping[str, PropertyType]:
+    """What contacts can be searched and ordered by: the company's own fields too."""
+    with caller.database.read() as connection:
+        return contacts.searchable(load_catalogue(connection))
 
 
 def search(caller: Caller, query: SearchQuery) -> tuple[list[ContactView], int]:
     """One page of the contacts that a search finds, and how many there are."""
     with caller.database.read() as connection:
-        found, total = contacts.search_contacts(connection, query)
-        return view(connection, found), total
+        catalogue = load_catalogue(connection)
+        found, total = contacts.search_contacts(connection, catalogue, query)
+        return view(connection, catalogue, found), total
 
 
 def read_memberships(caller: Caller, contact_id: int) -> list[Asset]:
     """The contact lists that a contact is on, by their ids."""
     with caller.database.read() as connection:
-        get_contact(connection, contact_id)
+        get_contact(connection, load_catalogue(connection), contact_id)
         names = contacts.sets_of(connection, contact_id)
         list_ids = [int(name.removeprefix(LIST_SETS)) for name in names if name.startswith(LIST_SETS)]
         return assets.lists_by_id(connection, list_ids)
@@ -83,13 +98,14 @@ def create(caller: Caller, properties: Mapping[str, object]) -> ContactView:
         ValidationFailed: a property is wrong, or there is no email address.
         NotUnique: another contact has the email address.
     """
-    changes = read_contact_changes(properties, None)
     with caller.database.write() as connection:
+        catalogue = load_catalogue(connection)
+        changes = read_contact_changes(properties, None, catalogue)
         refuse_taken_email(connection, changes, 0)
         change_id = sets.record_change(connection, "creation of a contact", caller.now, caller.name)
-        contact_id = contacts.add_contact(connection, changes.values, caller.now, caller.name, change_id)
+        contact_id = contacts.add_contact(connection, catalogue, changes.values, caller.now, caller.name, change_id)
         sets.change_sets(connection, change_id, state_changes(contact_id, changes))
-        return view(connection, [get_contact(connection, contact_id)])[0]
+        return view_one(connection, catalogue, contact_id)
 
 
 def change(caller: Caller, contact_id: int, properties: Mapping[str, object]) -> ContactView:
@@ -100,15 +116,16 @@ def change(caller: Caller, contact_id: int, properties: Mapping[str, object]) ->
         NotUnique: another contact has the email address.
     """
     with caller.database.write() as connection:
-        changes = read_contact_changes(properties, get_contact(connection, contact_id))
+        catalogue = load_catalogue(connection)
+        changes = read_contact_changes(properties, get_contact(connection, catalogue, contact_id), catalogue)
         refuse_taken_email(connection, changes, contact_id)
-        contacts.change_contact(connection, contact_id, changes.values, caller.now, caller.name)
+        contacts.change_contact(connection, catalogue, contact_id, changes.values, caller.now, caller.name)
         states = state_changes(contact_id, changes)
         if states:
             action = f"change of contact {contact_id}"
             change_id = sets.record_change(connection, action, caller.now, caller.name)
             sets.change_sets(connection, change_id, states)
-        return view(connection, [get_contact(connection, contact_id)])[0]
+        return view_one(connection, catalogue, contact_id)
 
 
 def refuse_taken_email(connection: Connection, changes: ContactChanges, own_id: int) -> None:
@@ -133,6 +150,6 @@ def state_changes(contact_id: int, changes: ContactChanges) -> dict[str, SetChan
 def delete(caller: Caller, contact_id: int) -> None:
     """Delete a contact, and take it out of every set it is in."""
     with caller.database.write() as connection:
-        get_contact(connection, contact_id)
+        get_contact(connection, load_catalogue(connection), contact_id)
         change_id = sets.record_change(connection, f"deletion of contact {contact_id}", caller.now, caller.name)
         contacts.remove_contact(connection, contact_id, change_id)

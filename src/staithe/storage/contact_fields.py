@@ -1,18 +1,55 @@
-"""The contact fields of a company as its store has them."""
+"""The contact fields of a company: a row each that it made itself, and a column of the table of contacts."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, MetaData, Row, Table, insert, select, update
 
 from staithe.domain.catalogue import STANDARD, Catalogue
-from staithe.storage.tables import CONTACT
+from staithe.domain.fields import Field
+from staithe.storage import counters, tables
+from staithe.storage.listing import columns_of
+from staithe.storage.tables import CONTACT, CONTACT_FIELD
+
+COUNTER: Final = "contactField"
 
 
-def load_catalogue(_connection: Connection) -> Catalogue:
+def load_catalogue(connection: Connection) -> Catalogue:
     """The company's contact fields at this moment."""
-    return STANDARD
+    own = tuple(to_field(row) for row in connection.execute(select(CONTACT_FIELD).order_by(CONTACT_FIELD.c.id)))
+    return Catalogue(STANDARD.fields + own) if own else STANDARD
 
 
-def contact_table(_catalogue: Catalogue) -> Table:
+def to_field(row: Row[Any]) -> Field:
+    return msgspec.convert({str(name): value for name, value in columns_of(row).items()}, Field)
+
+
+@lru_cache(maxsize=256)
+def contact_table(catalogue: Catalogue) -> Table:
     """The table of contacts with a column for each stored field of a catalogue."""
-    return CONTACT
+    return CONTACT if catalogue is STANDARD else tables.contact_table(catalogue.stored, MetaData())
+
+
+def take_number(connection: Connection) -> int:
+    """The number of a new field among those that the company has ever made, from 1 up."""
+    return counters.take_ids(connection, COUNTER)
+
+
+def add_field(connection: Connection, field: Field) -> None:
+    """Insert a field, and add its column: contacts have no value in it yet."""
+    connection.execute(insert(CONTACT_FIELD).values(**to_row(field)))
+    column = tables.contact_columns([field])[0]
+    column_type = column.type.compile(dialect=connection.dialect)
+    connection.exec_driver_sql(f"ALTER TABLE contact ADD COLUMN {column.name} {column_type}")
+
+
+def change_field(connection: Connection, field: Field) -> None:
+    """Write what may change of a field: all but its internal name and its type."""
+    connection.execute(update(CONTACT_FIELD).where(CONTACT_FIELD.c.id == field.id).values(**to_row(field)))
+
+
+def to_row(field: Field) -> dict[str, object]:
+    return {column.name: getattr(field, column.name) for column in CONTACT_FIELD.columns}

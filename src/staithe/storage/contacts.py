@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
 
+from staithe.domain.catalogue import Catalogue
 from staithe.domain.errors import StorageFull
-from staithe.domain.fields import STORED_FIELDS, Contact, DataType, FieldValue
+from staithe.domain.fields import Contact, DataType, FieldValue
 from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.identifiers import normal_email
 from staithe.domain.limits import CHUNK_IDS, CONTACT_ID, SECOND
@@ -16,6 +18,7 @@ from staithe.domain.list_query import Condition, PropertyType
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.storage import counters, sets, sqlite
+from staithe.storage.contact_fields import contact_table
 from staithe.storage.listing import columns_of, like, to_sql
 from staithe.storage.searching import find_page
 from staithe.storage.tables import CONTACT, ID_SET, ID_SET_CHUNK
@@ -24,24 +27,36 @@ SEED_ROWS: Final = 100_000
 LAST_CHARACTER: Final = "\U0010ffff"
 
 
-def search_columns() -> Iterator[tuple[str, PropertyType, ColumnElement[Any]]]:
+def search_columns(catalogue: Catalogue) -> Iterator[tuple[str, PropertyType, ColumnElement[Any]]]:
     """(property, type, column) of everything contacts can be searched by: each field under both of its names."""
-    contact = CONTACT.c
+    contact = contact_table(catalogue).c
     yield "id", PropertyType.NUMBER, contact.id
     yield "name", PropertyType.TEXT, contact.email_key
     for name in ("createdAt", "C_DateCreated"):
         yield name, PropertyType.TIME, contact.created_at // SECOND
     for name in ("updatedAt", "C_DateModified"):
         yield name, PropertyType.TIME, contact.updated_at // SECOND
-    for field in STORED_FIELDS:
-        is_date = field.data_type is DataType.DATE
+    for field in catalogue.stored:
         column = contact.email_key if field.data_type is DataType.EMAIL_ADDRESS else contact[field.column]
+        if field.data_type is DataType.DATE:
+            column = column // SECOND
         for name in filter(None, (field.internal_name, field.rest_name)):
-            yield name, PropertyType.TIME if is_date else PropertyType.TEXT, column // SECOND if is_date else column
+            yield name, SEARCH_TYPES.get(field.data_type, PropertyType.TEXT), column
 
 
-SEARCHABLE: Final[Mapping[str, PropertyType]] = {name: kind for name, kind, _ in search_columns()}
-SEARCH_COLUMNS: Final[Mapping[str, ColumnElement[Any]]] = {name: column for name, _, column in search_columns()}
+SEARCH_TYPES: Final = {DataType.DATE: PropertyType.TIME, DataType.NUMBER: PropertyType.NUMBER}
+
+
+@lru_cache(maxsize=256)
+def searchable(catalogue: Catalogue) -> Mapping[str, PropertyType]:
+    """Everything contacts can be searched by, with its type."""
+    return {name: kind for name, kind, _ in search_columns(catalogue)}
+
+
+@lru_cache(maxsize=256)
+def columns_by_property(catalogue: Catalogue) -> Mapping[str, ColumnElement[Any]]:
+    """The column of each property that contacts can be searched by."""
+    return {name: column for name, _, column in search_columns(catalogue)}
 
 
 def contacts_version(connection: Connection) -> int:
@@ -53,11 +68,11 @@ def bump_version(connection: Connection) -> None:
     counters.take_ids(connection, counters.CONTACTS_VERSION)
 
 
-def to_contact(row: Row[Any]) -> Contact:
+def to_contact(row: Row[Any], catalogue: Catalogue) -> Contact:
     values = columns_of(row)
     return Contact(
         id=values["id"],
-        values={f.internal_name: values[f.column] for f in STORED_FIELDS if values[f.column] is not None},
+        values={f.internal_name: values[f.column] for f in catalogue.stored if values[f.column] is not None},
         created_at=values["created_at"],
         updated_at=values["updated_at"],
         created_by=values["created_by"],
@@ -65,19 +80,20 @@ def to_contact(row: Row[Any]) -> Contact:
     )
 
 
-def to_columns(values: Mapping[str, FieldValue]) -> dict[str, FieldValue]:
+def to_columns(values: Mapping[str, FieldValue], catalogue: Catalogue) -> dict[str, FieldValue]:
     """Columns of the given fields; a new email address brings its comparison key."""
-    columns = {f.column: values[f.internal_name] for f in STORED_FIELDS if f.internal_name in values}
+    columns = {f.column: values[f.internal_name] for f in catalogue.stored if f.internal_name in values}
     if "C_EmailAddress" in values:
         email = values["C_EmailAddress"]
         columns["email_key"] = normal_email(str(email)) if email else None
     return columns
 
 
-def find_contact(connection: Connection, contact_id: int) -> Contact | None:
+def find_contact(connection: Connection, catalogue: Catalogue, contact_id: int) -> Contact | None:
     """One contact by id."""
-    row = connection.execute(select(CONTACT).where(CONTACT.c.id == contact_id)).one_or_none()
-    return None if row is None else to_contact(row)
+    table = contact_table(catalogue)
+    row = connection.execute(select(table).where(table.c.id == contact_id)).one_or_none()
+    return None if row is None else to_contact(row, catalogue)
 
 
 def find_by_email(connection: Connection, email: str) -> int | None:
@@ -90,24 +106,28 @@ def match_emails(connection: Connection, emails: list[str]) -> list[int]:
     return sqlite.match_emails(connection, emails)
 
 
-def add_contact(connection: Connection, values: Mapping[str, FieldValue], at: int, by: str, change_id: int) -> int:
+def add_contact(
+    connection: Connection, catalogue: Catalogue, values: Mapping[str, FieldValue], at: int, by: str, change_id: int
+) -> int:
     """Insert one contact and give its id."""
     contact_id = counters.take_ids(connection, counters.CONTACTS)
     if contact_id > CONTACT_ID:
         raise StorageFull(f"The company has given all {CONTACT_ID} contact ids.", "Use another company.")
     audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
-    connection.execute(insert(CONTACT).values(id=contact_id, **to_columns(values), **audit))
+    columns = to_columns(values, catalogue)
+    connection.execute(insert(contact_table(catalogue)).values(id=contact_id, **columns, **audit))
     sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(IdSet.of([contact_id]), IdSet())})
     bump_version(connection)
     return contact_id
 
 
-def change_contact(connection: Connection, contact_id: int, values: Mapping[str, FieldValue], at: int, by: str) -> None:
+def change_contact(
+    connection: Connection, catalogue: Catalogue, contact_id: int, values: Mapping[str, FieldValue], at: int, by: str
+) -> None:
     """Change the given fields of one contact."""
-    columns = to_columns(values)
-    connection.execute(
-        update(CONTACT).where(CONTACT.c.id == contact_id).values(**columns, updated_at=at, updated_by=by)
-    )
+    columns = to_columns(values, catalogue)
+    table = contact_table(catalogue)
+    connection.execute(update(table).where(table.c.id == contact_id).values(**columns, updated_at=at, updated_by=by))
     if "email_key" in columns:
         bump_version(connection)
 
@@ -133,32 +153,35 @@ def was_given(connection: Connection, contact_id: int) -> bool:
     return 0 < contact_id <= counters.last_id(connection, counters.CONTACTS)
 
 
-def search_contacts(connection: Connection, query: SearchQuery) -> tuple[list[Contact], int]:
+def search_contacts(connection: Connection, catalogue: Catalogue, query: SearchQuery) -> tuple[list[Contact], int]:
     """One page of the contacts that a search finds, and how many there are.
 
     All contacts by id, and those with given addresses, take no longer however many contacts there are.
     """
+    table = contact_table(catalogue)
     if query.has_conditions or query.descending or query.order_by not in ("", "id"):
         size = sets.set_size(connection, CONTACTS_SET)
-        rows, total = find_page(connection, CONTACT, SEARCH_COLUMNS, query, to_condition, size)
-        return [to_contact(row) for row in rows], total
+        columns = columns_by_property(catalogue)
+        rows, total = find_page(connection, table, columns, query, partial(to_condition, columns), size)
+        return [to_contact(row, catalogue) for row in rows], total
     # The set knows which ids stand on a page, so that the last page is as fast as the first.
     everyone = sets.load_set(connection, CONTACTS_SET)
     page = list(everyone.page(query.offset, query.count))
-    found = connection.execute(select(CONTACT).where(CONTACT.c.id.in_(page)).order_by(CONTACT.c.id))
-    return [to_contact(row) for row in found], len(everyone)
+    found = connection.execute(select(table).where(table.c.id.in_(page)).order_by(table.c.id))
+    return [to_contact(row, catalogue) for row in found], len(everyone)
 
 
-def to_condition(term: Condition) -> ColumnElement[bool]:
-    column = SEARCH_COLUMNS[term.name]
-    if column is not CONTACT.c.email_key or term.operator != "=" or not isinstance(term.value, str) or not term.value:
+def to_condition(columns: Mapping[str, ColumnElement[Any]], term: Condition) -> ColumnElement[bool]:
+    column = columns[term.name]
+    is_email = column is columns["emailAddress"]
+    if not is_email or term.operator != "=" or not isinstance(term.value, str) or not term.value:
         return to_sql(term, column)
     key = normal_email(term.value)
     if "*" not in key:
-        return CONTACT.c.email_key == key
+        return column == key
     # LIKE alone uses no index; the text before the first wildcard can.
     prefix = key.partition("*")[0]
-    return and_(CONTACT.c.email_key.between(prefix, prefix + LAST_CHARACTER), like(CONTACT.c.email_key, key))
+    return and_(column.between(prefix, prefix + LAST_CHARACTER), like(column, key))
 
 
 def seed_contacts(connection: Connection, count: int, at: int, by: str, change_id: int) -> Iterator[int]:

@@ -7,12 +7,14 @@ Times are microseconds since 1970 in UTC.
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -22,7 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from staithe.domain.fields import STORED_FIELDS, DataType
+from staithe.domain.fields import STORED_FIELDS, DataType, Field
 
 METADATA: Final = MetaData()
 
@@ -40,6 +42,33 @@ def audit_columns() -> list[Column[int] | Column[str]]:
     ]
 
 
+TYPES: Final[Mapping[DataType, type[BigInteger] | type[Double] | type[Text]]] = {
+    DataType.STRING: Text,
+    DataType.EMAIL_ADDRESS: Text,
+    DataType.NUMBER: Double,
+    DataType.DATE: BigInteger,
+}
+"""What the column of a contact field holds: dates are microseconds."""
+
+
+def contact_columns(fields: Iterable[Field]) -> list[Column[Any]]:
+    """A column for each stored contact field."""
+    return [Column(field.column, TYPES[field.data_type]) for field in fields]
+
+
+def contact_table(fields: Iterable[Field], metadata: MetaData) -> Table:
+    """The table of contacts of a company that has these stored fields."""
+    return Table(
+        "contact",
+        metadata,
+        id_column(),
+        Column("email_key", Text),
+        *contact_columns(fields),
+        *audit_columns(),
+        Index("contact_by_email", "email_key", unique=True),
+    )
+
+
 COUNTER: Final = Table(
     "counter",
     METADATA,
@@ -47,14 +76,43 @@ COUNTER: Final = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-CONTACT: Final = Table(
-    "contact",
+CONTACT: Final = contact_table(STORED_FIELDS, METADATA)
+"""The contacts of a company that has made no field: what all companies have in common."""
+
+CONTACT_FIELD: Final = Table(
+    "contact_field",
     METADATA,
     id_column(),
-    Column("email_key", Text),
-    *(Column(f.column, BigInteger if f.data_type is DataType.DATE else Text) for f in STORED_FIELDS),
+    Column("internal_name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("data_type", Text, nullable=False),
+    Column("is_large", Boolean, nullable=False),
+    Column("display_type", Text, nullable=False),
+    Column("update_rule", Text, nullable=False),
+    Column("description", Text, nullable=False),
     *audit_columns(),
-    Index("contact_by_email", "email_key", unique=True),
+)
+
+CONTACT_FILTER: Final = Table(
+    "contact_filter",
+    METADATA,
+    id_column(),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("data_lookup_id", Text, nullable=False),
+    Column("properties", Text, nullable=False),
+    *audit_columns(),
+)
+
+CONTACT_SEGMENT: Final = Table(
+    "contact_segment",
+    METADATA,
+    id_column(),
+    Column("name", Text, nullable=False),
+    Column("description", Text),
+    Column("data_lookup_id", Text, nullable=False),
+    Column("properties", Text, nullable=False),
+    *audit_columns(),
 )
 
 CONTACT_LIST: Final = Table(

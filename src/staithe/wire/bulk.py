@@ -11,6 +11,7 @@ from staithe.domain.assets import Asset
 from staithe.domain.codes import REJECT_CODES
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, StoredDefinition
 from staithe.domain.errors import ParseFailed
+from staithe.domain.fields import DataType, Field
 from staithe.domain.list_query import ListQuery
 from staithe.domain.sync_actions import SyncAction
 from staithe.domain.syncs import LogEntry, Reject, Sync, SyncStatus
@@ -169,6 +170,24 @@ def reject_body(reject: Reject) -> Body:
         "statusCode": reject.code,
         "recordIndex": reject.record_index,
         "invalidFields": list(reject.invalid_fields),
+    }
+
+
+def contact_field_body(field: Field) -> Body:
+    """A contact field in the catalogue; who made it is shown only of fields that a company made [observed]."""
+    return {
+        "name": field.name,
+        "internalName": field.internal_name,
+        "dataType": field.data_type.value,
+        "hasReadOnlyConstraint": field.is_read_only,
+        "hasNotNullConstraint": field.data_type is DataType.EMAIL_ADDRESS,
+        "hasUniquenessConstraint": field.data_type is DataType.EMAIL_ADDRESS,
+        "statement": field.statement,
+        "uri": f"/contacts/fields/{field.id}",
+        **({"createdBy": field.created_by} if field.created_by else {}),
+        "createdAt": format_time(field.created_at),
+        **({"updatedBy": field.updated_by} if field.updated_by else {}),
+        "updatedAt": format_time(field.updated_at),
     }
 
 

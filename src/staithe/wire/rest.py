@@ -11,9 +11,11 @@ from typing import Any, Final
 import msgspec
 
 from staithe.domain.assets import Asset, GroupProperties
+from staithe.domain.catalogue import Catalogue
 from staithe.domain.contact_changes import field_text
 from staithe.domain.errors import Failure
-from staithe.domain.fields import CONTACT_FIELDS, FIELDS_BY_REST_NAME, Contact
+from staithe.domain.field_changes import UPDATE_TYPES, rest_data_type
+from staithe.domain.fields import FIELDS_BY_REST_NAME, Contact, DataType, Field
 from staithe.domain.properties import Requirement
 from staithe.domain.search_query import Depth, SearchQuery
 from staithe.domain.times import format_unix
@@ -29,7 +31,6 @@ GROUP_PROPERTIES: Final = (
 )
 CONTACT_PROPERTIES: Final = (*FIELDS_BY_REST_NAME, "isSubscribed", "isBounceback", "fieldValues")
 FIELD_VALUE_PROPERTIES: Final = ("id", "value")
-FIELDS_WITHOUT_PROPERTY: Final = tuple(field for field in CONTACT_FIELDS if not field.rest_name)
 
 ROOT_FOLDER: Final = "1"
 PERMISSIONS: Final = "fullControl"
@@ -104,12 +105,40 @@ def email_group_body(asset: Asset, _size: int, depth: Depth) -> Body:
     }
 
 
+FIELD_PROPERTIES: Final = ("name", "description", "dataType", "displayType", "internalName", "updateType")
+
+
+def contact_field_body(field: Field, depth: Depth) -> Body:
+    """A contact field."""
+    update_type = next(name for name, rule in UPDATE_TYPES.items() if rule == field.update_rule)
+    return {
+        "type": "ContactField",
+        "id": str(field.id),
+        "createdAt": format_unix(field.created_at),
+        **({"createdBy": field.created_by} if field.created_by else {}),
+        "depth": depth.value,
+        **({"description": field.description} if field.description and depth is not Depth.MINIMAL else {}),
+        "name": field.name,
+        "updatedAt": format_unix(field.updated_at),
+        **({"updatedBy": field.updated_by} if field.updated_by else {}),
+        "dataType": rest_data_type(field),
+        "displayType": field.display_type,
+        "internalName": field.internal_name,
+        "isReadOnly": format_boolean(field.is_read_only),
+        "isRequired": format_boolean(field.data_type is DataType.EMAIL_ADDRESS),
+        "isStandard": format_boolean(field.is_standard),
+        "updateType": update_type,
+    }
+
+
 def membership_body(contact_list: Asset) -> Body:
     """A list that a contact is on."""
     return {"type": "ContactList", "id": str(contact_list.id), "name": contact_list.name}
 
 
-def contact_body(contact: Contact, depth: Depth, *, is_subscribed: bool, is_bounced: bool) -> Body:
+def contact_body(
+    contact: Contact, catalogue: Catalogue, depth: Depth, *, is_subscribed: bool, is_bounced: bool
+) -> Body:
     """A contact: first what every object has, then the rest by name.
 
     Source: Oracle's page "Request depth" and recorded replies.
@@ -133,14 +162,14 @@ def contact_body(contact: Contact, depth: Depth, *, is_subscribed: bool, is_boun
     if is_subscribed:
         rest["subscriptionDate"] = format_unix(contact.created_at)
     if depth is Depth.COMPLETE:
-        rest["fieldValues"] = field_values(contact)
+        rest["fieldValues"] = field_values(contact, catalogue)
     return {**head, **dict(sorted(rest.items()))}
 
 
-def field_values(contact: Contact) -> list[Body]:
+def field_values(contact: Contact, catalogue: Catalogue) -> list[Body]:
     return [
         {"type": "FieldValue", "id": str(field.id), "value": text}
-        for field in FIELDS_WITHOUT_PROPERTY
+        for field in catalogue.without_property
         if (text := field_text(field, contact))
     ]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from staithe.domain.field_changes import DATA_TYPES, DISPLAY_TYPES, UPDATE_TYPES
 from staithe.domain.fields import FIELDS_BY_REST_NAME
 from staithe.domain.limits import NAME_CHARACTERS
 from staithe.wire.schemas import TEXT, Schema, make_object, refer
@@ -42,6 +43,13 @@ FLAGS: Final[Mapping[str, Schema]] = dict.fromkeys(
 )
 
 
+FIELD_CHOICES: Final[Mapping[str, Schema]] = {
+    "dataType": {"type": "string", "enum": list(DATA_TYPES)},
+    "displayType": {"type": "string", "enum": list(DISPLAY_TYPES)},
+    "updateType": {"type": "string", "enum": list(UPDATE_TYPES)},
+}
+
+
 def make_search(element: str) -> Schema:
     """The envelope of a search."""
     counts = {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "total")}
@@ -69,6 +77,19 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
         ASSET_REQUIRED,
     ),
     "EmailGroupSearch": make_search("EmailGroup"),
+    "ContactFieldRequest": make_object({"name": NAME, "description": TEXT, **FIELD_CHOICES}, ("name",)),
+    "ContactField": make_object(
+        {
+            **ASSET,
+            **FIELD_CHOICES,
+            "internalName": TEXT,
+            "isReadOnly": BOOLEAN_TEXT,
+            "isRequired": BOOLEAN_TEXT,
+            "isStandard": BOOLEAN_TEXT,
+        },
+        ASSET_REQUIRED,
+    ),
+    "ContactFieldSearch": make_search("ContactField"),
     "ContactRequest": make_object(
         {**CONTACT_TEXTS, "isSubscribed": BOOLEAN_TEXT, "isBounceback": BOOLEAN_TEXT, "fieldValues": FIELD_VALUES},
         ("emailAddress",),

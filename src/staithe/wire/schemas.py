@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from staithe.domain.definitions import ImportRule, UpdateRule
 from staithe.domain.elements import CONTACTS
+from staithe.domain.fields import DataType
 from staithe.domain.limits import (
     EXPORT_FIELDS,
     FIELD_NAME_CHARACTERS,
@@ -216,6 +217,20 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "RejectPage": make_page("Reject"),
     "Storage": make_object({"kbAllowed": COUNT, "kbUsed": COUNT}, ("kbAllowed", "kbUsed")),
+    "ContactFieldItem": make_object(
+        {
+            "name": TEXT,
+            "internalName": TEXT,
+            "dataType": {"type": "string", "enum": list(DataType)},
+            "hasReadOnlyConstraint": {"type": "boolean"},
+            "hasNotNullConstraint": {"type": "boolean"},
+            "hasUniquenessConstraint": {"type": "boolean"},
+            "statement": TEXT,
+            **AUDIT,
+        },
+        ("name", "internalName", "dataType", "statement", "uri"),
+    ),
+    "ContactFieldPage": make_page("ContactFieldItem"),
     "ContactListItem": make_object(
         {"name": TEXT, "count": COUNT, "statement": TEXT, **AUDIT}, ("name", "count", "statement", "uri")
     ),
