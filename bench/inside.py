@@ -15,7 +15,7 @@ from bench.report import Breakdown, break_down, say
 from bench.sizes import MIB, Sizes
 from staithe.clock import system_clock
 from staithe.config import Settings
-from staithe.domain.definitions import StoredDefinition
+from staithe.domain.definitions import SYNC_ACTIONS, StoredDefinition, SyncActionDefinition
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.limits import DAY
 from staithe.domain.plan import plan_sync
@@ -23,8 +23,9 @@ from staithe.services import definitions
 from staithe.services import syncs as sync_services
 from staithe.services.accounts import Logins
 from staithe.services.caller import Caller
-from staithe.services.run_sync import Run, commit, match_uploads
+from staithe.services.run_sync_actions import commit, match_uploads
 from staithe.services.stores import Stores
+from staithe.services.sync_run import Run
 from staithe.services.uploads import ReceivingUpload, UploadRequest
 from staithe.storage import assets, syncs, uploads
 
@@ -67,14 +68,14 @@ def new_definition(caller: Caller, statement: str) -> StoredDefinition:
         "identifierFieldName": "Id",
         "syncActions": [add_to_list(list_id)],
     }
-    return definitions.create(caller, CONTACTS, properties)
+    return definitions.create(caller, CONTACTS, SYNC_ACTIONS, properties)
 
 
 def time_upload(caller: Caller, stored: StoredDefinition, body: Body) -> dict[str, float]:
     """Receive a body as the HTTP process does, a MiB at a time."""
     limit = time.monotonic() + 3600
     request = UploadRequest(FORMATS[body.content_type], "", Settings().staging_quota_kb, limit)
-    with ReceivingUpload(caller, CONTACTS, stored.id, request) as upload:
+    with ReceivingUpload(caller, CONTACTS, stored.key, request) as upload:
         began = time.perf_counter()
         for start in range(0, len(body.content), MIB):
             upload.feed(body.content[start : start + MIB])
@@ -91,6 +92,7 @@ def time_sync(caller: Caller, stored: StoredDefinition) -> dict[str, float]:
         sync = syncs.claim(connection, OWNER, caller.now, caller.now + DAY)
     if sync is None:
         raise RuntimeError("another process has taken the sync: stop the server first")
+    assert isinstance(stored.definition, SyncActionDefinition)
     run, plan = Run(caller.store, sync, OWNER, system_clock), plan_sync(stored.definition)
     began = time.perf_counter()
     with caller.database.read() as connection:

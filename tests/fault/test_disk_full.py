@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 
 from staithe.clock import system_clock
 from staithe.domain.companies import Role, User
+from staithe.domain.definitions import SYNC_ACTIONS, DefinitionKey
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.errors import StorageFull
 from staithe.services import accounts, definitions, syncs, uploads
@@ -47,12 +48,13 @@ def define(caller: Caller) -> int:
         "identifierFieldName": "Id",
         "syncActions": [UNSUBSCRIBE],
     }
-    return definitions.create(caller, CONTACTS_ELEMENT, properties).id
+    return definitions.create(caller, CONTACTS_ELEMENT, SYNC_ACTIONS, properties).key.id
 
 
 def upload(caller: Caller, definition_id: int) -> None:
     request = uploads.UploadRequest("CSV", "", 1_000_000, time.monotonic() + 60)
-    with uploads.ReceivingUpload(caller, CONTACTS_ELEMENT, definition_id, request) as receiving:
+    key = DefinitionKey(SYNC_ACTIONS, definition_id)
+    with uploads.ReceivingUpload(caller, CONTACTS_ELEMENT, key, request) as receiving:
         receiving.feed(b"Id\n" + b"1\n" * 1000)
         receiving.finish()
 

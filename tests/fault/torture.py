@@ -19,6 +19,7 @@ import httpx
 from sqlalchemy import func, select
 
 from staithe.domain.companies import Company
+from staithe.domain.definitions import SYNC_ACTIONS, DefinitionKey
 from staithe.domain.id_set import IdSet
 from staithe.services import retention
 from staithe.services.stores import CompanyStore
@@ -244,9 +245,9 @@ class Torture:
         """Sync what still waits, and wait until every sync has ended."""
         api = self.server.api(LOGIN)
         for uri in load.definitions:
-            definition_id = int(uri.rpartition("/")[2])
+            key = DefinitionKey(SYNC_ACTIONS, int(uri.rpartition("/")[2]))
             with self.store.database.read() as connection:
-                waiting = uploads.waiting_uploads(connection, definition_id)
+                waiting = uploads.waiting_uploads(connection, key)
             if waiting:
                 answer = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
                 assert answer.status_code == 201, answer.text

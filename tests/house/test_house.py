@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_both_lock_files_hold_the_same_versions() -> None:
 
 def test_every_limit_and_code_has_a_source() -> None:
     text = Path(limits.__file__).read_text()
-    for name in (n for n in vars(limits) if n.isupper() and n not in ("MICROSECOND", "SECOND", "DAY")):
+    for name in (n for n in vars(limits) if n.isupper() and n not in ("MICROSECOND", "SECOND", "HOUR", "DAY")):
         docstring = re.search(rf'^{name}: Final = .*\n"""(.*)"""', text, re.M)
         assert docstring, name
         assert "[" in docstring[1], f"{name} names no source"
@@ -132,7 +133,10 @@ def all_codes() -> list[StatusCode]:
 
 
 def test_codes_are_unique() -> None:
-    assert len({code.code for code in all_codes()}) == len(all_codes())
+    """But for repeated identifiers: a warning of imports, as recorded, and harmless to sync actions."""
+    times = Counter(code.code for code in all_codes())
+    assert [code for code, count in times.items() if count > 1] == ["ELQ-00026"]
+    assert [code.code for code in codes.REJECT_CODES.values()] == list(codes.REJECT_CODES)
 
 
 @pytest.mark.parametrize("code", all_codes(), ids=lambda c: c.code)

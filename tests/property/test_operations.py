@@ -26,7 +26,7 @@ from staithe.domain.errors import Gone, ParseFailed, ValidationFailed
 from staithe.domain.fields import external_id
 from staithe.domain.identifiers import IdentifierKind
 from staithe.domain.limits import CHUNK_IDS
-from staithe.services import run_sync, syncs
+from staithe.services import run_sync_actions, syncs
 from staithe.services.stores import Stores
 from tests.property.actions import ACTIONS, FEW_ACTIONS, INSTANCES
 from tests.property.effort import examples
@@ -232,7 +232,7 @@ Meanwhile = Callable[[], None]
 
 def interleave(patch: pytest.MonkeyPatch, meanwhile: list[Meanwhile]) -> None:
     """Do something, once for each time that a sync has matched its records and is about to commit."""
-    real = run_sync.match_uploads
+    real = run_sync_actions.match_uploads
 
     def match_uploads(*arguments: Any) -> Any:
         matches = real(*arguments)
@@ -240,7 +240,7 @@ def interleave(patch: pytest.MonkeyPatch, meanwhile: list[Meanwhile]) -> None:
             meanwhile.pop(0)()
         return matches
 
-    patch.setattr(run_sync, "match_uploads", match_uploads)
+    patch.setattr(run_sync_actions, "match_uploads", match_uploads)
 
 
 def test_a_definition_deleted_between_matching_and_commit_has_no_effect(

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from staithe.domain.definitions import SyncActionDefinition, read_definition
+from staithe.domain.catalogue import STANDARD
+from staithe.domain.definition_reader import Surroundings
+from staithe.domain.definitions import SYNC_ACTIONS, SyncActionDefinition, read_definition
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.errors import ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
@@ -39,7 +41,10 @@ def definition_of(actions: list[Action]) -> SyncActionDefinition:
         "identifierFieldName": "Id",
         "syncActions": [action.wire for action in actions],
     }
-    return read_definition(body, CONTACTS_ELEMENT, lambda _kind, number: number in (1, 2))
+    around = Surroundings(CONTACTS_ELEMENT, STANDARD, lambda _kind, number: number in (1, 2))
+    definition = read_definition(SYNC_ACTIONS, body, around)
+    assert isinstance(definition, SyncActionDefinition)
+    return definition
 
 
 @examples(400)
@@ -187,6 +192,8 @@ FIELDS = st.one_of(
 )
 def test_any_definition_is_read_or_refused(body: dict[str, object]) -> None:
     with contextlib.suppress(ValidationFailed):
-        definition = read_definition(body, CONTACTS_ELEMENT, lambda _kind, number: number % 2 == 1)
+        around = Surroundings(CONTACTS_ELEMENT, STANDARD, lambda _kind, number: number % 2 == 1)
+        definition = read_definition(SYNC_ACTIONS, body, around)
+        assert isinstance(definition, SyncActionDefinition)
         assert definition.identifier_field_name in definition.fields
         assert len(plan_sync(definition).steps) == len(definition.sync_actions)

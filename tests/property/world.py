@@ -15,6 +15,7 @@ from sqlalchemy import select
 from staithe.clock import system_clock
 from staithe.domain.catalogue import STANDARD
 from staithe.domain.companies import Role, User
+from staithe.domain.definitions import SYNC_ACTIONS, DefinitionKey
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.identifiers import IdentifierKind
 from staithe.domain.list_query import ListQuery
@@ -50,6 +51,11 @@ class Defined:
     is_triggered: bool
     waiting: list[Staged] = field(default_factory=list)
     is_deleted: bool = False
+
+    @property
+    def key(self) -> DefinitionKey:
+        """What identifies it in the store."""
+        return DefinitionKey(SYNC_ACTIONS, self.id)
 
 
 class World:
@@ -89,13 +95,13 @@ class World:
             "syncActions": [action.wire for action in actions],
             "isSyncTriggeredOnImport": is_triggered,
         }
-        stored = definitions.create(self.caller, CONTACTS_ELEMENT, properties)
-        return Defined(stored.id, kind, actions, is_triggered)
+        stored = definitions.create(self.caller, CONTACTS_ELEMENT, SYNC_ACTIONS, properties)
+        return Defined(stored.key.id, kind, actions, is_triggered)
 
     def send(self, defined: Defined, kind: str, body: bytes) -> Sync | None:
         """Upload a body in pieces."""
         request = uploads.UploadRequest(kind, "", 1_000_000, time.monotonic() + 60)
-        with uploads.ReceivingUpload(self.caller, CONTACTS_ELEMENT, defined.id, request) as upload:
+        with uploads.ReceivingUpload(self.caller, CONTACTS_ELEMENT, defined.key, request) as upload:
             for start in range(0, len(body), 50):
                 upload.feed(body[start : start + 50])
             return upload.finish()
@@ -163,12 +169,12 @@ class World:
 
     def delete(self, defined: Defined) -> None:
         """Delete a definition."""
-        definitions.delete(self.caller, CONTACTS_ELEMENT, defined.id)
+        definitions.delete(self.caller, CONTACTS_ELEMENT, defined.key)
         defined.is_deleted, defined.waiting = True, []
 
     def clear(self, defined: Defined) -> None:
         """Delete what waits."""
-        definitions.clear_staged_data(self.caller, CONTACTS_ELEMENT, defined.id)
+        definitions.clear_staged_data(self.caller, CONTACTS_ELEMENT, defined.key)
         defined.waiting = []
 
     def add_contact(self, email: str) -> None:

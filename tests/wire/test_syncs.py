@@ -296,8 +296,8 @@ def test_syncs_of_sync_actions_have_no_data(api: Api) -> None:
                     {
                         "field": "id",
                         "value": "1",
-                        "constraint": "Must be a sync of an export: syncs of sync actions have logs and rejects, "
-                        "but no data.",
+                        "constraint": "Must be a sync of an export: those of imports and of sync actions have logs "
+                        "and rejects, but no data.",
                     }
                 ]
             },
@@ -403,7 +403,7 @@ def test_deleting_a_definition_ends_its_pending_sync_in_error(api: Api, store: C
     assert api.wait("/syncs/1")["status"] == "error"
     assert [timeless(entry) for entry in api.log("/syncs/1")] == [
         line("ELQ-00137", "information", 0, "Ready to process."),
-        line("ELQ-00143", "error", 0, "The definition was deleted before the sync ended: nothing was changed."),
+        line("ELQ-00143", "error", 0, "The definition was deleted before the sync ended; nothing was changed."),
         line("ELQ-00101", "information", 0, "Sync 1 ended with status Error."),
     ]
     with store.database.read() as connection:

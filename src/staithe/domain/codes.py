@@ -47,7 +47,7 @@ UNREADABLE: Final = StatusCode(
     "Records that cannot be read.",
     "The record cannot be read: its columns or its identifier are malformed.",
 )
-UNMATCHED: Final = StatusCode("ELQ-00034", WARNING, "Records that match no contact.")
+UNMATCHED: Final = StatusCode("ELQ-00034", WARNING, "Records that match no contact.", "No contact matches.")
 REJECTED: Final = StatusCode("ELQ-00060", WARNING, "Records rejected.")
 REQUIRED_MISSING: Final = StatusCode(
     "ELQ-00061", WARNING, "Records that lack a required field.", "A required field is empty or missing."
@@ -110,9 +110,6 @@ REPEATED_RECORD: Final = StatusCode(
     "Records whose identifier came before in the same sync; the first was imported.",
     "The identifier came before in the same sync.",
 )
-NO_MATCH: Final = StatusCode(
-    "ELQ-00034", WARNING, "Records that match no contact, and may or can not make one.", "No contact matches."
-)
 UNUSABLE_VALUE: Final = StatusCode(
     "ELQ-00040",
     WARNING,
@@ -134,7 +131,7 @@ REJECT_CODES: Final = {
         INVALID_EMAIL,
         REPEATED_RECORD,
         UNREADABLE,
-        NO_MATCH,
+        UNMATCHED,
         UNUSABLE_VALUE,
         CONTACT_EXISTS,
         REQUIRED_MISSING,

@@ -213,7 +213,7 @@ def refuse_match(under_way: ImportRun, ids: Sequence[int], taken: set[int]) -> t
     if ids and not plan.updates:
         return codes.CONTACT_EXISTS, plan.identifier_name
     if not ids and (not plan.creates or plan.identifies_by_id):
-        return codes.NO_MATCH, plan.identifier_name
+        return codes.UNMATCHED, plan.identifier_name
     return None
 
 

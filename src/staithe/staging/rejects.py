@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 
@@ -12,15 +12,13 @@ from staithe.domain.syncs import Reject
 from staithe.staging.arrow_folder import ArrowFileWriter, ArrowFolder
 from staithe.staging.rows import text_column
 
-CODE: Final = pa.dictionary(pa.int8(), pa.string())
-
 
 def reject_schema(fields: Sequence[str]) -> pa.Schema:
     """One row a reject; `field_values` has every field of the definition."""
     return pa.schema(
         [
             ("record_index", pa.int64()),
-            ("code", CODE),
+            ("code", pa.string()),
             ("field_values", pa.struct([(name, pa.string()) for name in fields])),
             ("invalid_fields", pa.list_(pa.string())),
         ]
@@ -58,7 +56,7 @@ class RejectWriter:
         self.write(
             [
                 pa.array(numbers, pa.int64()),
-                pa.array(codes, pa.string()).dictionary_encode().cast(CODE),
+                pa.array(codes, pa.string()),
                 pa.StructArray.from_arrays(values, names=list(self.fields)),
                 pa.array(faulty, pa.list_(pa.string())),
             ]
