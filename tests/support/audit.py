@@ -8,10 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 from sqlalchemy import Connection, func, select, text
 
+from staithe.domain.definitions import EXPORTS, SYNC_ACTIONS
 from staithe.domain.id_set import IdSet
 from staithe.services.stores import CompanyStore
-from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, SET_CHANGE, SYNC, UPLOAD
+from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, IMPORT_CHUNK, SET_CHANGE, SYNC, UPLOAD
 
+REJECT_FILES = (SYNC.c.reject_file, IMPORT_CHUNK.c.reject_file)
 FINISHED_WITH_EFFECT = ("success", "warning")
 
 
@@ -59,10 +61,20 @@ def stored_sets(connection: Connection) -> dict[str, IdSet]:
 
 
 def check_changes_of_syncs(connection: Connection) -> None:
-    """A sync that had an effect has one change, any other has none."""
-    of_syncs = Counter(connection.execute(select(CHANGE.c.sync_id).where(CHANGE.c.sync_id.is_not(None))).scalars())
-    ended = connection.execute(select(SYNC.c.id).where(SYNC.c.status.in_(FINISHED_WITH_EFFECT))).scalars()
-    assert of_syncs == Counter(ended)
+    """A sync of sync actions that had an effect has one change, any other has none.
+
+    That of an import has one for each chunk that made contacts, also if it failed later. It and that of an export have
+    one for their sync actions, if they have any.
+    """
+    query = select(CHANGE.c.sync_id, SYNC.c.definition_kind).join(SYNC, SYNC.c.id == CHANGE.c.sync_id, isouter=True)
+    found = connection.execute(query.where(CHANGE.c.sync_id.is_not(None))).all()
+    ended = select(SYNC.c.id, SYNC.c.definition_kind).where(SYNC.c.status.in_(FINISHED_WITH_EFFECT))
+    kinds: dict[int, str] = {sync_id: kind for sync_id, kind in connection.execute(ended)}
+    of_syncs = Counter(sync_id for sync_id, kind in found if kind == SYNC_ACTIONS)
+    assert of_syncs == Counter(sync_id for sync_id, kind in kinds.items() if kind == SYNC_ACTIONS)
+    of_exports = Counter(sync_id for sync_id, kind in found if kind == EXPORTS)
+    assert of_exports.keys() <= kinds.keys()
+    assert set(of_exports.values()) <= {1}
 
 
 def check_integrity(connection: Connection) -> None:
@@ -71,12 +83,14 @@ def check_integrity(connection: Connection) -> None:
 
 
 def check_files(store: CompanyStore) -> None:
-    """The files are those that rows name, no more and no less."""
+    """The files are those that rows name, no more and no less. Imports under way name files of rejects too."""
     with store.database.read() as connection:
         staged = set(connection.execute(select(UPLOAD.c.file)).scalars())
-        rejected = set(connection.execute(select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))).scalars())
+        rejected = {file for column in REJECT_FILES for file in connection.execute(select(column)).scalars() if file}
+        exported = {file for file in connection.execute(select(SYNC.c.data_file)).scalars() if file}
     assert names_in(store.staging.root) == staged
     assert names_in(store.rejects.root) == rejected
+    assert names_in(store.exports.root) == exported
 
 
 def names_in(folder: Path) -> set[str]:

@@ -13,7 +13,7 @@ from staithe.domain.identifiers import EMAIL_CHARACTERS, WHITE_SPACE, is_email_a
 from staithe.domain.limits import SECOND
 from staithe.domain.properties import PropertyReader, Requirement, to_id, to_text
 from staithe.domain.times import parse_unix_seconds
-from staithe.domain.values import format_value, parse_number
+from staithe.domain.values import FIRST_SECOND, LAST_SECOND, format_value, parse_number
 
 EMAIL_NAME: Final = "C_EmailAddress"
 
@@ -91,8 +91,10 @@ def read_value(reader: PropertyReader, field: Field, text: str) -> FieldValue:
                 return None
         case DataType.DATE:
             seconds = parse_unix_seconds(text)
-            if seconds is None and text:
-                reader.refuse(property_name, "Must be a time in Unix seconds.", text, Requirement.DATE)
+            is_date = seconds is not None and FIRST_SECOND <= seconds <= LAST_SECOND
+            if text and not is_date:
+                rule = "Must be a time in Unix seconds, in the years 1 to 9999."
+                reader.refuse(property_name, rule, text, Requirement.DATE)
             return None if seconds is None else seconds * SECOND
         case DataType.EMAIL_ADDRESS:
             email = text.strip(WHITE_SPACE)

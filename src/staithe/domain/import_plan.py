@@ -31,7 +31,8 @@ class ImportColumn(Struct, frozen=True):
 class ImportPlan(Struct, frozen=True):
     """Match each record by what the field `identifier_name` holds, write the columns, then take the steps.
 
-    `updates_all_matches` is false where only the oldest of several matching contacts is changed.
+    `updates_all_matches` is false where only the oldest of several matching contacts is changed; with
+    `empties_identifier` the contacts lose the value they were matched by when all records are done.
     """
 
     identifier_name: str
@@ -41,6 +42,7 @@ class ImportPlan(Struct, frozen=True):
     creates: bool
     updates: bool
     updates_all_matches: bool
+    empties_identifier: bool
     steps: tuple[SetStep, ...]
 
     @property
@@ -78,17 +80,24 @@ def plan_import(definition: ImportDefinition, catalogue: Catalogue) -> ImportPla
         part = parts[name]
         if part.field is not None and part.can_be_imported:
             columns[part.field.internal_name] = ImportColumn(name, part.field, rule_of(definition, name, part.field))
+    identifier = parts[definition.identifier_field_name]
     rule = definition.import_rule or ImportRule.CREATE_AND_UPDATE
     return ImportPlan(
         identifier_name=definition.identifier_field_name,
-        identifier=parts[definition.identifier_field_name],
+        identifier=identifier,
         is_case_sensitive=bool(definition.is_identifier_field_case_sensitive),
         columns=tuple(columns.values()),
         creates=rule is not ImportRule.UPDATE_ONLY,
         updates=rule is not ImportRule.CREATE_ONLY,
         updates_all_matches=definition.is_updating_multiple_matched_records,
+        empties_identifier=bool(definition.null_identifier_field_name) and can_be_emptied(identifier),
         steps=plan_steps(definition.sync_actions),
     )
+
+
+def can_be_emptied(identifier: ContactPart) -> bool:
+    """Whether a contact can do without: not without its id or its email address."""
+    return identifier.can_be_imported and identifier.data_type is not DataType.EMAIL_ADDRESS
 
 
 def rule_of(definition: ImportDefinition, name: str, field: Field) -> UpdateRule:

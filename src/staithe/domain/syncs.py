@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -74,8 +74,8 @@ class Reject(Struct, frozen=True):
 class SyncLog:
     """Collects the lines of one sync and knows how grave they are."""
 
-    def __init__(self) -> None:
-        self.entries: list[LogEntry] = []
+    def __init__(self, entries: Iterable[LogEntry] = ()) -> None:
+        self.entries = list(entries)
 
     def add(self, code: StatusCode, at: int, count: int = 0, **places: object) -> None:
         """Write a line; `places` fill the code's message."""

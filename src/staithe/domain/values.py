@@ -7,6 +7,7 @@ Eloqua stores them in, unless a definition has `areSystemTimestampsInUTC`.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -21,6 +22,10 @@ DATE_FORMS: Final = "YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, the same with a fraction, 
 DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 US_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})((?: \d\d:\d\d(?::\d\d)?)?)", re.ASCII)
 NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+FIRST_SECOND: Final = -62_135_596_800
+LAST_SECOND: Final = 253_402_300_799
+"""The years 1 to 9999 in Unix seconds: the dates that have a text."""
+
 NUMBER_DIGITS: Final = 15
 """Significant digits of a number: as many as a 64-bit floating-point number keeps exactly."""
 
@@ -101,7 +106,9 @@ def format_date(microseconds: int, zone: tzinfo = UTC) -> str:
     """`YYYY-MM-DD HH:MM:SS`, with three decimals if they are not zero."""
     moment = EPOCH + timedelta(microseconds=microseconds)
     if zone is not UTC:
-        moment = moment.astimezone(zone)
+        with contextlib.suppress(OverflowError):
+            # The first hours of the year 1 are in the year 0 elsewhere, which there is not.
+            moment = moment.astimezone(zone)
     text = f"{moment.year:04}-{moment:%m-%d %H:%M:%S}"
     milliseconds = moment.microsecond // 1000
     return f"{text}.{milliseconds:03}" if milliseconds else text

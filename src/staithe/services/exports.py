@@ -90,7 +90,7 @@ def open_data(caller: Caller, sync: Sync, query: ListQuery) -> DataPage:
     if sync.data is None:
         return DataPage(None, 0, query)
     gone = Gone(f"The data of sync {sync.id} was deleted or has expired.", "Sync the export again.")
-    if not sync.data.file:
+    if not sync.data.file or sync.data.kept_until <= caller.now:
         raise gone
     try:
         reader = ExportReader(caller.store.exports, sync.data.file)

@@ -30,7 +30,7 @@ from staithe.services.sync_run import (
     record_change,
     take_steps,
 )
-from staithe.staging.import_rows import ImportRows, prepare_rows
+from staithe.staging.import_rows import ImportRows, Key, prepare_rows
 from staithe.staging.rejects import RejectWriter
 from staithe.staging.rows import RecordBatch
 from staithe.storage import import_chunks, imports, sets, syncs, uploads
@@ -74,6 +74,8 @@ def attempt_import(run: Run) -> None:
     for batch in batches_left(under_way):
         rows = prepare_rows(batch, under_way.plan)
         commit_chunk(under_way, rows)
+    if under_way.plan.empties_identifier:
+        empty_identifiers(under_way)
     end(under_way)
 
 
@@ -106,7 +108,8 @@ def batches_left(under_way: ImportRun) -> Iterator[RecordBatch]:
             position += upload.records
             continue
         for batch in under_way.run.store.staging.read(upload.file, CHUNK_RECORDS):
-            if position + batch.num_rows > done:
+            # A file can have a batch without rows, which is no chunk.
+            if batch.num_rows and position + batch.num_rows > done:
                 yield batch.slice(max(done - position, 0))
             position += batch.num_rows
 
@@ -145,21 +148,31 @@ def write_contacts(under_way: ImportRun, connection: Connection, rows: ImportRow
     owners = find_owners(connection, plan, rows)
     new, changed = sort_records(under_way, rows, found, owners)
     now, by = run.clock(), run.sync.created_by
-    created = IdSet()
-    if new:
-        change_id = record_change(run, connection, now)
-        created = under_way.writer.add(connection, pick_values(plan, rows, new), now, by, change_id)
     pairs = [(position, contact_id) for position, ids in changed.items() for contact_id in ids]
     if pairs:
         positions = [position for position, _ in pairs]
         ids = [contact_id for _, contact_id in pairs]
         under_way.writer.change(connection, ids, pick_values(plan, rows, positions), now, by)
+    created = IdSet()
+    # A new contact may take the address that a changed one has just given up, never the other way round.
+    if new:
+        change_id = record_change(run, connection, now)
+        created = under_way.writer.add(connection, pick_values(plan, rows, new), now, by, change_id)
     return created, IdSet.of(contact_id for _, contact_id in pairs)
 
 
 def find_contacts(connection: Connection, plan: ImportPlan, rows: ImportRows) -> Found:
-    """The contacts that the records match."""
-    keys: dict[int, Any] = {p: key for p, key in enumerate(rows.keys) if p not in rows.refused}
+    """The contacts that the records match. Each key is looked up once, however often it was sent."""
+    positions: dict[Any, int] = {}
+    for position, key in enumerate(rows.keys):
+        if position not in rows.refused:
+            positions.setdefault(key, position)
+    by_key = look_up(connection, plan, {position: key for key, position in positions.items()})
+    same = ((p, by_key.get(positions[key])) for p, key in enumerate(rows.keys) if p not in rows.refused)
+    return {position: ids for position, ids in same if ids}
+
+
+def look_up(connection: Connection, plan: ImportPlan, keys: dict[int, Any]) -> Found:
     if plan.identifies_by_email:
         return imports.match_emails(connection, keys)
     if plan.identifies_by_id:
@@ -179,36 +192,65 @@ def find_owners(connection: Connection, plan: ImportPlan, rows: ImportRows) -> F
 def sort_records(
     under_way: ImportRun, rows: ImportRows, found: Found, owners: Found
 ) -> tuple[list[int], dict[int, list[int]]]:
-    """Decide about each record: (the positions of new contacts, position -> the contacts to change)."""
+    """Decide about each record: (the positions of new contacts, position -> the contacts to change).
+
+    Each is judged as if those before it had been imported one by one, so that it does not matter where chunks end.
+    """
     plan = under_way.plan
     new: list[int] = []
     changed: dict[int, list[int]] = {}
+    new_keys: set[Key] = set()
     taken: set[int] = set()
-    claimed: set[str] = set()
+    emails = Emails(owners)
     for position in range(rows.batch.num_rows):
         if position in rows.refused:
             continue
         matches = found.get(position, [])
         ids = matches if plan.updates_all_matches else matches[:1]
-        reason = refuse_match(under_way, ids, taken) or refuse_email(plan, rows, position, ids, owners, claimed)
+        is_repeated = rows.keys[position] in new_keys or any(i in taken or i in under_way.touched for i in ids)
+        reason = refuse_match(plan, ids, is_repeated=is_repeated) or refuse_email(plan, rows, position, ids, emails)
         if reason is not None:
             rows.refuse(position, *reason)
             continue
-        email_key = rows.email_keys[position]
-        if email_key is not None:
-            claimed.add(email_key)
+        emails.give(plan, rows.email_keys[position], ids)
         if ids:
             taken.update(ids)
             changed[position] = ids
         else:
+            new_keys.add(rows.keys[position])
             new.append(position)
     return new, changed
 
 
-def refuse_match(under_way: ImportRun, ids: Sequence[int], taken: set[int]) -> tuple[codes.StatusCode, str] | None:
+class Emails:
+    """Who has which email address, while the records of a chunk are judged. Not used where they are the identifier."""
+
+    def __init__(self, owners: Found) -> None:
+        self.owners = owners
+        self.claimed: set[str] = set()
+        self.given: dict[int, str] = {}
+
+    def is_taken(self, position: int, email_key: str, ids: Sequence[int]) -> bool:
+        """Whether another contact than those in `ids` has the address of a record."""
+        if email_key in self.claimed:
+            return True
+        # Whoever had it in the store may have been given another since.
+        owners = [i for i in self.owners.get(position, []) if self.given.get(i, email_key) == email_key]
+        return bool(owners) and owners != ids
+
+    def give(self, plan: ImportPlan, email_key: str | None, ids: Sequence[int]) -> None:
+        """A record was accepted: its contact has its address, unless the update rule keeps the one it has."""
+        if email_key is None or plan.email_position is None:
+            return
+        if ids and plan.columns[plan.email_position].rule is UpdateRule.IF_EXISTING_IS_NULL:
+            return
+        self.claimed.add(email_key)
+        self.given.update(dict.fromkeys(ids, email_key))
+
+
+def refuse_match(plan: ImportPlan, ids: Sequence[int], *, is_repeated: bool) -> tuple[codes.StatusCode, str] | None:
     """Why the contacts that a record matches, or that it matches none, keep it from being imported."""
-    plan = under_way.plan
-    if any(contact_id in taken or contact_id in under_way.touched for contact_id in ids):
+    if is_repeated:
         return codes.REPEATED_RECORD, plan.identifier_name
     if ids and not plan.updates:
         return codes.CONTACT_EXISTS, plan.identifier_name
@@ -218,7 +260,7 @@ def refuse_match(under_way: ImportRun, ids: Sequence[int], taken: set[int]) -> t
 
 
 def refuse_email(
-    plan: ImportPlan, rows: ImportRows, position: int, ids: Sequence[int], owners: Found, claimed: set[str]
+    plan: ImportPlan, rows: ImportRows, position: int, ids: Sequence[int], emails: Emails
 ) -> tuple[codes.StatusCode, str] | None:
     """Why the email address of a record keeps it from being imported: contacts need one, and each its own."""
     if plan.identifies_by_email:
@@ -231,8 +273,7 @@ def refuse_email(
         return None if ids else (codes.REQUIRED_MISSING, column.name)
     if ids and column.rule is UpdateRule.IF_EXISTING_IS_NULL:
         return None
-    is_taken = email_key in claimed or owners.get(position, ids) != ids
-    return (codes.CONTACT_EXISTS, column.name) if is_taken else None
+    return (codes.CONTACT_EXISTS, column.name) if emails.is_taken(position, email_key, ids) else None
 
 
 def pick_values(plan: ImportPlan, rows: ImportRows, positions: Sequence[int]) -> dict[str, Sequence[FieldValue]]:
@@ -245,6 +286,22 @@ def pick_values(plan: ImportPlan, rows: ImportRows, positions: Sequence[int]) ->
     if len(positions) == rows.batch.num_rows and len(set(positions)) == len(positions):
         return by_column
     return {name: [values[position] for position in positions] for name, values in by_column.items()}
+
+
+def empty_identifiers(under_way: ImportRun) -> None:
+    """Take the value they were matched by from all contacts of the import; again after a crash, which does no harm.
+
+    Records must find what those before them have made, so it is done when all have been.
+    """
+    run, field_ = under_way.run, under_way.plan.identifier.field
+    assert field_ is not None
+    for offset in range(0, len(under_way.touched), CHUNK_RECORDS):
+        with run.store.database.write() as connection:
+            get_definition(connection, run.sync)
+            if not syncs.check_lease(connection, run.sync.id, run.owner):
+                raise LeaseLost
+            ids = under_way.touched.page(offset, CHUNK_RECORDS)
+            imports.empty_field(connection, load_catalogue(connection), field_, ids)
 
 
 def end(under_way: ImportRun) -> None:
@@ -264,8 +321,8 @@ def end(under_way: ImportRun) -> None:
             touched = under_way.touched
             contacts = touched & sets.load_set(connection, CONTACTS_SET, touched.chunk_numbers())
             results = take_steps(run, connection, plan.steps, contacts, now) if plan.steps else []
-            log = write_log(under_way, counts, results)
-            finish(run, connection, log, (rejects.finish(), rejects.count))
+            begun, done = write_log(under_way, counts, results)
+            finish(run, connection, begun, (rejects.finish(), rejects.count), behind_the_end=done)
             import_chunks.forget_chunks(connection, run.sync.id)
             staged_files = uploads.remove_of_sync(connection, run.sync.id)
     except BaseException:
@@ -275,19 +332,22 @@ def end(under_way: ImportRun) -> None:
     run.store.rejects.delete(files)
 
 
-def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[StepResult]) -> SyncLog:
-    """The lines of the sync log but the last. Order and codes: docs/compatibility.md."""
-    log, now = SyncLog(), under_way.run.clock()
-    log.add(codes.READY, now)
-    if under_way.was_resumed:
-        log.add(codes.WILL_RETRY, now)
+def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[StepResult]) -> tuple[SyncLog, SyncLog]:
+    """The lines of the sync log before and behind that of its end: so they stand in the log that was recorded.
+
+    Order and codes: docs/compatibility.md.
+    """
+    begun, log, now = SyncLog(), SyncLog(), under_way.run.clock()
     records = under_way.records_done
+    begun.add(codes.STAGED_FOR_IMPORT, now, records)
+    begun.add(codes.READY, now)
+    if under_way.was_resumed:
+        begun.add(codes.WILL_RETRY, now)
     if not records:
-        log.add(codes.NOTHING_STAGED, now)
+        begun.add(codes.NOTHING_STAGED, now)
     if under_way.staged:
-        log_uploads(log, under_way.plan.identifier_name, under_way.staged, now)
+        log_uploads(begun, under_way.plan.identifier_name, under_way.staged, now)
     repeated, unusable = counts[codes.REPEATED_RECORD.code], counts[codes.UNUSABLE_VALUE.code]
-    log.add(codes.STAGED_FOR_IMPORT, now, records)
     log.add(codes.PROCESSED, now, records)
     for code in sorted(counts):
         log.add(codes.REJECT_CODES[code], now, counts[code])
@@ -299,4 +359,4 @@ def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[Step
     if counts.total() > unusable:
         log.add(codes.REJECTED, now, counts.total() - unusable)
     log_steps(log, results, now)
-    return log
+    return begun, log

@@ -92,17 +92,31 @@ def log_steps(log: SyncLog, results: Iterable[StepResult], now: int) -> None:
         log.add(step.code, now, result.applied, target=step.target, status=step.status, changed=f"{result.changed:,}")
 
 
-def finish(run: Run, connection: Connection, log: SyncLog, rejects: tuple[str | None, int] = (None, 0)) -> None:
-    """End a sync as its log says, and write the log; its last line is added here.
+def finish(
+    run: Run,
+    connection: Connection,
+    log: SyncLog,
+    rejects: tuple[str | None, int] = (None, 0),
+    behind_the_end: SyncLog | None = None,
+) -> None:
+    """End a sync as its log says, and write the log; the line of its end is added here.
+
+    Args:
+        run: the attempt.
+        connection: a write transaction.
+        log: the lines before that of the end.
+        rejects: the file of its rejects, and how many they are.
+        behind_the_end: the lines that follow it.
 
     Raises:
         LeaseLost: another worker holds it.
     """
-    status = log.status()
+    later = behind_the_end or SyncLog()
+    status = SyncLog([*log.entries, *later.entries]).status()
     log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=status.value.capitalize())
     if not syncs.finish(connection, run.sync.id, run.owner, status, run.clock(), rejects):
         raise LeaseLost
-    syncs.add_log(connection, run.sync.id, log.entries)
+    syncs.add_log(connection, run.sync.id, [*log.entries, *later.entries])
     definitions.mark_synced(connection, run.sync.definition, run.clock())
 
 
@@ -120,3 +134,4 @@ def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
         syncs.add_log(connection, run.sync.id, log.entries)
         uploads.release_from_sync(connection, run.sync.id)
         import_chunks.forget_chunks(connection, run.sync.id)
+    run.store.rejects.delete(chunk.reject_file for chunk in chunks if chunk.reject_file is not None)

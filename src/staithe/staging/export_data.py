@@ -30,7 +30,8 @@ COLUMN: Final = "record"
 FIRST_DATE: Final = -30_610_224_000
 """The year 1000 in Unix seconds: earlier dates are rare, and not written alike by the fast way."""
 
-LAST_DATE: Final = 253_402_300_800
+LAST_DATE: Final = 2_114_380_800
+"""The year 2037 in Unix seconds: from then on Arrow knows no summer time."""
 compute: Any = pc
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from staithe.domain import codes
 from staithe.domain.codes import StatusCode
+from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
 from staithe.domain.identifiers import WHITE_SPACE, is_email_address
 from staithe.domain.import_plan import ImportColumn, ImportPlan
@@ -22,6 +23,7 @@ from staithe.staging.rows import UNREADABLE, text_column
 
 Key: TypeAlias = str | int | float | None
 ID_DIGITS = 18
+EXTERNAL_ID_DIGITS = 12
 
 
 @dataclass(slots=True)
@@ -47,7 +49,8 @@ class ImportRows:
 
     def rejects(self, first_record: int) -> tuple[pa.RecordBatch, list[int], list[str], list[list[str]]]:
         """What a `RejectWriter` takes: the refused records, and the imported ones with unusable values."""
-        reasons = {p: (codes.UNUSABLE_VALUE, names) for p, names in self.unusable.items()}
+        in_order = self.batch.schema.names.index
+        reasons = {p: (codes.UNUSABLE_VALUE, sorted(names, key=in_order)) for p, names in self.unusable.items()}
         reasons |= {p: (code, [name]) for p, (code, name) in self.refused.items()}
         positions = sorted(reasons)
         rows = self.batch.take(pa.array(positions, pa.int64()))
@@ -56,16 +59,16 @@ class ImportRows:
 
 
 def prepare_rows(batch: pa.RecordBatch, plan: ImportPlan) -> ImportRows:
-    """Make the rows of a batch ready. Records without a usable identifier are refused, as are those repeated here."""
+    """Make the rows of a batch ready. Records without a usable identifier or with a wrong email address are refused."""
     texts = compute.utf8_trim(text_column(batch, plan.identifier_name), WHITE_SPACE)
     rows = ImportRows(batch, read_keys(texts, plan))
     check_keys(rows, plan, texts.to_pylist())
-    rows.values = [read_column(rows, column) for column in plan.columns]
+    rows.values = [read_column(rows, column, plan) for column in plan.columns]
     email = plan.email_position
     if email is None:
         rows.email_keys = [None] * batch.num_rows
     else:
-        read_emails(rows, plan.columns[email].name, email, is_identifier=plan.identifies_by_email)
+        read_emails(rows, plan.columns[email], email, is_identifier=plan.identifies_by_email)
     return rows
 
 
@@ -83,11 +86,14 @@ def read_keys(texts: pa.Array, plan: ImportPlan) -> list[Key]:
 
 def read_id(text: str, prefix: str) -> int | None:
     """A contact id, 0 for one that no contact can have; None for what is no id. Any text can be an external id."""
-    digits = text[len(prefix) :] if text.upper().startswith(prefix) else ""
-    if not (digits.isascii() and digits.isdigit()):
-        return 0 if prefix else None
-    number = int(digits) if len(digits) <= ID_DIGITS else 0
-    return number if number <= CONTACT_ID else 0
+    digits = text[len(prefix) :] if text[: len(prefix)].upper() == prefix else ""
+    is_number = digits.isascii() and digits.isdigit()
+    if prefix:
+        return int(digits) if is_number and len(digits) == EXTERNAL_ID_DIGITS and int(digits) <= CONTACT_ID else 0
+    significant = digits.lstrip("0")
+    if not is_number or not significant:
+        return None
+    return int(significant) if len(significant) <= ID_DIGITS and int(significant) <= CONTACT_ID else 0
 
 
 def read_number(text: str) -> float | None:
@@ -99,10 +105,9 @@ def read_number(text: str) -> float | None:
 
 
 def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
-    """Refuse records whose identifier is missing or malformed, or came before in these rows."""
+    """Refuse records whose identifier is missing or malformed."""
     name = plan.identifier_name
     unreadable = rows.batch.column(UNREADABLE).to_pylist()
-    seen: set[Key] = set()
     for position, key in enumerate(rows.keys):
         if unreadable[position]:
             rows.refuse(position, codes.UNREADABLE, name)
@@ -112,22 +117,20 @@ def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
             rows.refuse(position, codes.UNREADABLE, name)
         elif plan.identifies_by_email and not is_email_address(str(key)):
             rows.refuse(position, codes.INVALID_EMAIL, name)
-        elif key in seen:
-            rows.refuse(position, codes.REPEATED_RECORD, name)
-        else:
-            # Ids that no contact can have are all 0: they are unknown, not repeated.
-            if key != 0 or not plan.identifies_by_id:
-                seen.add(key)
 
 
-def read_column(rows: ImportRows, column: ImportColumn) -> list[FieldValue]:
-    """The stored values of a field, position by position; what does not fit is left out and remembered."""
+def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> list[FieldValue]:
+    """The stored values of a field, position by position; what does not fit is left out and remembered.
+
+    An identifier is stored as it is compared, without blanks around it: or it would not be found again.
+    """
     index = rows.batch.schema.get_field_index(column.name)
     if index < 0:
         return [None] * rows.batch.num_rows
     texts: list[str | None] = rows.batch.column(index).to_pylist()
     if column.field.data_type not in (DataType.NUMBER, DataType.DATE):
-        return list(texts)
+        is_identifier = column.name == plan.identifier_name
+        return [text and text.strip(WHITE_SPACE) for text in texts] if is_identifier else list(texts)
     read: dict[str | None, FieldValue] = {None: None, "": ""}
     unfit: set[str] = set()
     for text in dict.fromkeys(texts):
@@ -144,21 +147,22 @@ def read_column(rows: ImportRows, column: ImportColumn) -> list[FieldValue]:
     return [read[text] for text in texts]
 
 
-def read_emails(rows: ImportRows, name: str, column: int, *, is_identifier: bool) -> None:
+def read_emails(rows: ImportRows, column: ImportColumn, place: int, *, is_identifier: bool) -> None:
     """Trim the addresses of the email column, and work out what they are compared by.
 
-    An address that is none refuses its record; an empty one that is not the identifier is unusable: contacts keep
-    theirs.
+    An address that is none refuses its record; an empty one that is not the identifier, and that the update rule would
+    write, is unusable: contacts keep theirs.
     """
-    texts = [None if text is None else str(text).strip(WHITE_SPACE) for text in rows.values[column]]
+    texts = [None if text is None else str(text).strip(WHITE_SPACE) for text in rows.values[place]]
     if is_identifier:
         rows.email_keys = [str(key) for key in rows.keys]
     else:
         rows.email_keys = [text.lower() if text else None for text in texts]
         for position, text in enumerate(texts):
             if text == "":
-                rows.unusable.setdefault(position, []).append(name)
+                if column.rule is UpdateRule.ALWAYS:
+                    rows.unusable.setdefault(position, []).append(column.name)
                 texts[position] = None
             elif text is not None and not is_email_address(text):
-                rows.refuse(position, codes.INVALID_EMAIL, name)
-    rows.values[column] = list(texts)
+                rows.refuse(position, codes.INVALID_EMAIL, column.name)
+    rows.values[place] = list(texts)

@@ -47,8 +47,10 @@ def find_asset(connection: Connection, kind: str, asset_id: int) -> Asset | None
 
 
 def asset_exists(connection: Connection, kind: str, asset_id: int) -> bool:
-    """Whether there is such a list or group."""
-    table = TABLES[kind]
+    """Whether there is such a list or group; nothing of any other kind exists."""
+    table = TABLES.get(kind)
+    if table is None:
+        return False
     return connection.execute(select(table.c.id).where(table.c.id == asset_id)).first() is not None
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, null, update
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.definitions import UpdateRule
@@ -130,6 +130,13 @@ class ContactWriter:
         self.update.run(connection, {**values, "id": ids, "updated_at": repeat(at), "updated_by": repeat(by)})
         if EMAIL_KEY in values:
             contacts.bump_version(connection)
+
+
+def empty_field(connection: Connection, catalogue: Catalogue, field: Field, ids: IdSet) -> None:
+    """Take the value of a field from contacts."""
+    table = contact_table(catalogue)
+    statement = update(table).where(table.c.id == value_of("id")).values({field.column: null()})
+    Statement(connection, statement).run(connection, {"id": list(ids)})
 
 
 AUDIT: Final = ("updated_at", "updated_by")
