@@ -1,4 +1,4 @@
-"""Contact lists and email groups: what they are, and what a request changes of one."""
+"""Contact lists, email groups, segments and filters: what they are, and what a request changes of a list or a group."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from staithe.domain.properties import PropertyReader
 
 
 class Asset(Struct, frozen=True, kw_only=True):
-    """A contact list or an email group. `properties` (email groups only) is the JSON of what it was sent with."""
+    """A contact list, an email group, a segment or a filter.
+
+    `properties` is the JSON of what it was sent with beside name and description. Segments and filters are found anew
+    whenever they are used; `size` is how many contacts they had when they were last counted, at `executed_at`.
+    """
 
     id: int
     name: str
     description: str | None
     data_lookup_id: str
     properties: str = "{}"
+    size: int = 0
+    executed_at: int = 0
     created_at: int
     created_by: str
     updated_at: int

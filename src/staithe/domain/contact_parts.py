@@ -63,6 +63,9 @@ DATA_TYPES: Final[Mapping[PartKind, DataType]] = {
     PartKind.CREATED_AT: DataType.DATE,
     PartKind.UPDATED_AT: DataType.DATE,
 }
+EMAIL_FORMAT: Final = "unspecified"
+"""As the Application API's `emailFormatPreference`: no contact has another here."""
+
 SYSTEM_TIMES: Final = ("C_DateCreated", "C_DateModified", "C_LastModifiedByExtIntegrateSystem")
 ATTRIBUTES: Final[Mapping[str, PartKind]] = {
     "contact.id": PartKind.ID,

@@ -32,7 +32,6 @@ ASSET_NAMES: Final[Mapping[str, str]] = {
     **ASSET_DESTINATIONS,
     "contactsegment": "contact segment",
     "contactfilter": "contact filter",
-    "importpriority": "import priority",
 }
 FIELD_NAME_RULE: Final = (
     f"1 to {FIELD_NAME_CHARACTERS} characters, none of them a quotation mark, a backslash or a control character"

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from staithe.domain.contact_parts import ContactPart, PartKind
+from staithe.domain.contact_parts import MEMBERSHIPS, ContactPart, PartKind
 from staithe.domain.definition_reader import (
     ASSET_NAMES,
     FIELD_NAME_RULE,
@@ -26,7 +26,10 @@ from staithe.domain.definition_reader import (
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
 from staithe.domain.fields import DataType
+from staithe.domain.filter_language import parse_filter
+from staithe.domain.filter_reader import containers_of, read_filter
 from staithe.domain.identifiers import IdentifierKind
+from staithe.domain.import_priorities import PRIORITIES_BY_ID
 from staithe.domain.limits import (
     EXPORT_FIELDS,
     FIELD_NAME_CHARACTERS,
@@ -149,6 +152,16 @@ class StoredDefinition(Struct, frozen=True):
 
 
 def assets_of(definition: Definition) -> list[tuple[str, int]]:
+    """What its sync actions, its fields and its filter name of the company, as (kind, id), each once."""
+    statements = map(parse_field_statement, definition.fields.values())
+    parts = (s.parts[0] for s in statements if s.parts[0].name.lower() in MEMBERSHIPS)
+    named = {*destinations_of(definition), *((p.name.lower(), p.number or 0) for p in parts)}
+    if isinstance(definition, ExportDefinition) and definition.filter is not None:
+        named |= set(containers_of(parse_filter(definition.filter)))
+    return sorted(named)
+
+
+def destinations_of(definition: Definition) -> list[tuple[str, int]]:
     """The lists and email groups that its sync actions name, as (destination kind, id)."""
     destinations = [parse_destination(a.destination) for a in definition.sync_actions]
     return sorted({(d.kind, d.asset_id) for d in destinations if d.kind in ASSET_DESTINATIONS})
@@ -179,7 +192,7 @@ def recheck_definition(stored: StoredDefinition, properties: Mapping[str, object
     Raises:
         ValidationFailed: a field, a list or an email group is gone.
     """
-    missing = [(name, number) for name, number in assets_of(stored.definition) if not around.exists(name, number)]
+    missing = [(name, number) for name, number in destinations_of(stored.definition) if not around.exists(name, number)]
     if missing:
         texts = [f"{ASSET_NAMES[name]} {number}" for name, number in missing]
         raise ValidationFailed(Failure("syncActions", f"Must name what exists: there is no {' and no '.join(texts)}."))
@@ -318,7 +331,7 @@ def read_priority(reader: DefinitionReader) -> str | None:
         return None
     number = str(value).strip().rstrip("/").lower().removeprefix("/imports/priorities/")
     is_id = number.isascii() and number.isdigit() and len(number) <= 18
-    if isinstance(value, str) and is_id and reader.around.exists("importpriority", int(number)):
+    if isinstance(value, str) and is_id and int(number) in PRIORITIES_BY_ID:
         return value
     reader.refuse("importPriorityUri", "Must be the uri of an import priority: GET /imports/priorities lists them.")
     return None
@@ -329,7 +342,7 @@ def read_export(reader: DefinitionReader) -> ExportDefinition:
     definition = ExportDefinition(
         name=reader.text("name", NAME_CHARACTERS),
         fields=reader.fields(EXPORT_FIELDS, lambda _name, _part: ""),
-        filter=None,
+        filter=read_filter(reader, in_utc=bool(in_utc)),
         are_system_timestamps_in_utc=in_utc,
         data_retention_duration=reader.duration("dataRetentionDuration", LEAST_LIFE, MOST_LIFE) or "PT12H",
         auto_delete_duration=reader.duration("autoDeleteDuration", LEAST_LIFE),

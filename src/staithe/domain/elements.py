@@ -94,16 +94,18 @@ class Element(Struct, frozen=True):
 CONTACTS: Final = Element(
     "contacts",
     (IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS, LISTS, SEGMENTS, FILTERS, SCORING_MODELS),
-    served=frozenset({"imports", "exports", "syncActions", "fields", "lists"}),
+    served=frozenset({"imports", "exports", "syncActions", "fields", "lists", "segments", "filters", "scoring/models"}),
     identifiers=("{{Contact.Id}}", "{{Contact.Field(C_EmailAddress)}}", "{{Contact.Field(ContactIDExt)}}"),
 )
 
 ELEMENTS: Final = (
     CONTACTS,
-    Element("accounts", (IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS, LISTS)),
-    Element("customObjects", (PARENTS, IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS), has_parent=True),
+    Element("accounts", (IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS, LISTS), served=frozenset({"fields"})),
+    Element(
+        "customObjects", (PARENTS, IMPORTS, EXPORTS, SYNC_ACTIONS, FIELDS), served=frozenset({""}), has_parent=True
+    ),
     Element("events", (PARENTS, IMPORTS, EXPORTS, FIELDS), has_parent=True),
-    Element("activities", (IMPORTS, EXPORTS, FIELDS)),
+    Element("activities", (IMPORTS, EXPORTS, FIELDS), served=frozenset({"fields"})),
     Element("campaignResponses", (IMPORTS, EXPORTS, FIELDS)),
     Element("campaigns", (FIELDS,)),
     Element("opportunities", (IMPORTS, FIELDS)),
@@ -121,7 +123,18 @@ ELEMENTS: Final = (
             STORAGE_OF_EXPORTS,
             PRIORITIES,
         ),
-        served=frozenset({"syncs", "emailGroups", "imports", "exports", "syncActions", "imports/data", "exports/data"}),
+        served=frozenset(
+            {
+                "syncs",
+                "emailGroups",
+                "imports",
+                "exports",
+                "syncActions",
+                "imports/data",
+                "exports/data",
+                "imports/priorities",
+            }
+        ),
     ),
 )
 

@@ -81,11 +81,11 @@ FILTER_CHARACTERS: Final = 1000
 FILTER_EXISTS: Final = 1
 """EXISTS, and likewise STATUS, in one filter, at most [Eloqua expression language page]."""
 
-FILTER_DEPTH: Final = 100
-"""Brackets and NOTs within each other in one filter [ours: more than 1,000 characters have any use for]."""
-
 FILTER_CRITERIA: Final = 200
 """Criteria in one contact filter [ours: SQLite nests expressions at most 1,000 deep]."""
+
+STATEMENT_CHARACTERS: Final = 4000
+"""Characters of the statement that joins criteria [ours]."""
 
 SEGMENT_ELEMENTS: Final = 100
 """Lists and filters in one segment [ours]."""

@@ -18,10 +18,10 @@ from litestar.response import Stream
 from staithe.app import App
 from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
 from staithe.domain.errors import RequestError
-from staithe.http import downloads, errors, health, openapi, rest, uploads
+from staithe.http import downloads, errors, health, openapi, rest, rest_operation, uploads
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, BodyWatch, read_object
-from staithe.http.bulk import EXTRA_OPERATIONS, HANDLERS
+from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer, Call, Pieces, read_id, read_parameters
 from staithe.http.paths import canonical_path, spellings
 
@@ -64,7 +64,7 @@ def bulk_routes(app: App) -> list[HTTPRouteHandler]:
         elif operation.verb == "read":
             answer = partial(downloads.send_data, app, element)
         else:
-            row = HANDLERS[operation.kind, operation.verb]
+            row = find_handler(operation)
             answer = partial(answer_call, app, partial_handler(row.handle, element), errors.to_answer)
         made.append(make_route(operation.method, path, answer, BULK_MEDIA_TYPE))
     return made
@@ -77,7 +77,7 @@ def partial_handler(handle: Callable[[Call, Any], Answer], element: object) -> P
 def rest_routes(app: App) -> list[HTTPRouteHandler]:
     """The Application API's routes."""
     return [
-        make_route(o.method, o.path, partial(answer_call, app, o.handle, rest.to_answer), REST_MEDIA_TYPE)
+        make_route(o.method, o.path, partial(answer_call, app, o.handle, rest_operation.to_answer), REST_MEDIA_TYPE)
         for o in rest.OPERATIONS
     ]
 

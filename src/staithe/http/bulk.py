@@ -10,7 +10,10 @@ from msgspec import Struct
 
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, DefinitionKey
 from staithe.domain.elements import Element, Operation
-from staithe.domain.list_query import read_list_query
+from staithe.domain.errors import NotFound
+from staithe.domain.import_priorities import IMPORT_PRIORITIES, PRIORITIES_BY_ID, ImportPriority
+from staithe.domain.item_page import Getters, list_items
+from staithe.domain.list_query import PropertyType, read_list_query
 from staithe.http.calls import Answer, Call
 from staithe.services import assets, contact_fields, definitions, exports, syncs, uploads
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
@@ -19,6 +22,8 @@ from staithe.storage.syncs import LOG_SEARCHABLE as LOG_PROPERTIES
 from staithe.storage.syncs import SEARCHABLE as SYNC_PROPERTIES
 from staithe.wire import bulk as wire
 
+PRIORITY_PROPERTIES: Final = {"name": PropertyType.TEXT, "priority": PropertyType.NUMBER}
+PRIORITY_GETTERS: Final[Getters[ImportPriority]] = {"name": lambda p: p.name, "priority": lambda p: p.priority}
 Handler = Callable[[Call, Element], Answer]
 
 
@@ -137,6 +142,39 @@ def get_contact_field(call: Call, _element: Element) -> Answer:
     return Answer(200, wire.contact_field_body(contact_fields.read(call.caller, call.id)))
 
 
+def list_segments(kind: str, call: Call, _element: Element) -> Answer:
+    query = read_list_query(call.parameters, ASSET_PROPERTIES)
+    found, total, more = assets.read_page(call.caller, f"contact{kind.lower()}", query)
+    return Answer(200, wire.page_body([wire.segment_body(kind, asset) for asset in found], query, total, more))
+
+
+def get_segment(kind: str, call: Call, _element: Element) -> Answer:
+    return Answer(200, wire.segment_body(kind, assets.read(call.caller, f"contact{kind.lower()}", call.id)))
+
+
+def list_priorities(call: Call, _element: Element) -> Answer:
+    query = read_list_query(call.parameters, PRIORITY_PROPERTIES)
+    found, total, more = list_items(IMPORT_PRIORITIES, PRIORITY_GETTERS, query)
+    return Answer(200, wire.page_body([wire.import_priority_body(p) for p in found], query, total, more))
+
+
+def get_priority(call: Call, _element: Element) -> Answer:
+    found = PRIORITIES_BY_ID.get(call.id)
+    if found is None:
+        raise NotFound(f"There is no import priority {call.id}.", "GET /imports/priorities lists those that there are.")
+    return Answer(200, wire.import_priority_body(found))
+
+
+def list_none(call: Call, _element: Element) -> Answer:
+    """A catalogue of what no company can have yet: it is empty, and clients that look into it go on."""
+    query = read_list_query(call.parameters, {"name": PropertyType.TEXT})
+    return Answer(200, wire.page_body([], query, 0 if query.with_total else None, False))
+
+
+def get_none(call: Call, _element: Element) -> Answer:
+    raise NotFound(f"There is none with the id {call.id}: this version of Staithe has none of this kind.")
+
+
 class HandlerRow(Struct, frozen=True):
     """A handler with the name of the schema of the body it takes, and of the one it gives."""
 
@@ -182,6 +220,28 @@ HANDLERS: Final[Mapping[tuple[str, str], HandlerRow]] = {
     ("fields", "get"): HandlerRow(get_contact_field, gives="ContactFieldItem"),
     ("lists", "list"): HandlerRow(list_contact_lists, gives="ContactListPage"),
     ("lists", "get"): HandlerRow(get_contact_list, gives="ContactListItem"),
+    ("segments", "list"): HandlerRow(partial(list_segments, "Segment"), gives="SegmentPage"),
+    ("segments", "get"): HandlerRow(partial(get_segment, "Segment"), gives="SegmentItem"),
+    ("filters", "list"): HandlerRow(partial(list_segments, "Filter"), gives="SegmentPage"),
+    ("filters", "get"): HandlerRow(partial(get_segment, "Filter"), gives="SegmentItem"),
+    ("imports/priorities", "list"): HandlerRow(list_priorities, gives="ImportPriorityPage"),
+    ("imports/priorities", "get"): HandlerRow(get_priority, gives="ImportPriority"),
     ("emailGroups", "list"): HandlerRow(list_email_groups, gives="EmailGroupPage"),
     ("emailGroups", "get"): HandlerRow(get_email_group, gives="EmailGroupItem"),
 }
+
+EMPTY: Final = {"list": HandlerRow(list_none, gives="ItemPage"), "get": HandlerRow(get_none, gives="Item")}
+EMPTY_CATALOGUES: Final = (
+    ("contacts", "scoring/models"),
+    ("accounts", "fields"),
+    ("activities", "fields"),
+    ("customObjects", ""),
+)
+"""(element, kind) of catalogues that clients read before anything else, and in which nothing can be yet."""
+
+
+def find_handler(operation: Operation) -> HandlerRow:
+    """What answers an operation."""
+    if (operation.element, operation.kind) in EMPTY_CATALOGUES:
+        return EMPTY[operation.verb]
+    return HANDLERS[operation.kind, operation.verb]

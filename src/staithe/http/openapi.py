@@ -12,7 +12,7 @@ from staithe import __version__
 from staithe.domain.elements import OPERATIONS
 from staithe.domain.limits import DATA_PAGE_RECORDS, PAGE_ITEMS
 from staithe.http import rest
-from staithe.http.bulk import EXTRA_OPERATIONS, HANDLERS
+from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer
 from staithe.http.errors import BULK_ROOT
 from staithe.wire.rest_schemas import REST_SCHEMAS
@@ -77,7 +77,7 @@ def bulk_entries() -> Iterator[Entry]:
         if operation.verb == "read":
             yield Entry(operation.method, path, "", "ExportedPage", "200", DATA_PARAMETERS)
             continue
-        row = HANDLERS[operation.kind, operation.verb]
+        row = find_handler(operation)
         status = {"POST": "201", "DELETE": "204"}.get(operation.method, "200")
         parameters = LIST_PARAMETERS if row.gives.endswith("Page") else ()
         yield Entry(operation.method, path, row.takes, row.gives, status, parameters)

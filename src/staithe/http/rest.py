@@ -9,10 +9,10 @@ from typing import Final
 from msgspec import Struct
 
 from staithe.domain.assets import Asset
-from staithe.domain.errors import RequestError, ValidationFailed
 from staithe.domain.search_query import Depth, read_depth, read_search_query
-from staithe.http import errors
 from staithe.http.calls import Answer, Call
+from staithe.http.rest_operation import RestOperation
+from staithe.http.rest_segments import segment_operations
 from staithe.services import assets, contact_fields, contacts
 from staithe.services.contacts import ContactView
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
@@ -121,69 +121,40 @@ def change_field(call: Call) -> Answer:
     return Answer(200, wire.contact_field_body(contact_fields.change(call.caller, call.id, properties), Depth.COMPLETE))
 
 
-class Operation(Struct, frozen=True):
-    """A method on a path; `takes` and `gives` name the schemas of its bodies, `object_type` what errors are about."""
-
-    method: str
-    path: str
-    perform: Callable[[Call], Answer]
-    object_type: str
-    takes: str = ""
-    gives: str = ""
-
-    def handle(self, call: Call) -> Answer:
-        """Answer a call; what is wrong with its properties or parameters as the Application API says it."""
-        try:
-            return self.perform(call)
-        except ValidationFailed as error:
-            if self.method == "GET":
-                return Answer(errors.to_status(error), [wire.parameter_error_body(f) for f in error.failures])
-            return property_errors(error, self.object_type)
-
-
-def property_errors(error: ValidationFailed, object_type: str) -> Answer:
-    return Answer(errors.to_status(error), [wire.property_error_body(f, object_type) for f in error.failures])
-
-
-def to_answer(error: RequestError) -> Answer:
-    """A refused request: a list of what is wrong with it, or the body that the Bulk API gives too."""
-    return property_errors(error, "") if isinstance(error, ValidationFailed) else errors.to_answer(error)
-
-
-def asset_operations(root: str) -> Iterator[Operation]:
+def asset_operations(root: str) -> Iterator[RestOperation]:
     """The operations on lists and groups."""
     for kind in ASSET_KINDS:
         name, one = kind.object_type, f"{root}{kind.path}/{{id}}"
-        yield Operation("GET", f"{root}{kind.path}s", partial(search_assets, kind), name, gives=f"{name}Search")
-        yield Operation("POST", root + kind.path, partial(create_asset, kind), name, f"{name}Request", name)
-        yield Operation("GET", one, partial(get_asset, kind), name, gives=name)
-        yield Operation("PUT", one, partial(change_asset, kind), name, f"{name}Request", name)
-        yield Operation("DELETE", one, partial(delete_asset, kind), name)
+        yield RestOperation("GET", f"{root}{kind.path}s", partial(search_assets, kind), name, gives=f"{name}Search")
+        yield RestOperation("POST", root + kind.path, partial(create_asset, kind), name, f"{name}Request", name)
+        yield RestOperation("GET", one, partial(get_asset, kind), name, gives=name)
+        yield RestOperation("PUT", one, partial(change_asset, kind), name, f"{name}Request", name)
+        yield RestOperation("DELETE", one, partial(delete_asset, kind), name)
 
 
-def contact_operations(root: str) -> Iterator[Operation]:
+def contact_operations(root: str) -> Iterator[RestOperation]:
     """The operations on contacts."""
     one = f"{root}/data/contact/{{id}}"
-    yield Operation("GET", f"{root}/data/contacts", search_contacts, "Contact", gives="ContactSearch")
-    yield Operation("POST", f"{root}/data/contact", create_contact, "Contact", "ContactRequest", "Contact")
-    yield Operation("GET", one, get_contact, "Contact", gives="Contact")
-    yield Operation("PUT", one, change_contact, "Contact", "ContactRequest", "Contact")
-    yield Operation("DELETE", one, delete_contact, "Contact")
-    yield Operation("GET", f"{one}/membership", list_memberships, "Contact", gives="ContactMemberships")
+    yield RestOperation("GET", f"{root}/data/contacts", search_contacts, "Contact", gives="ContactSearch")
+    yield RestOperation("POST", f"{root}/data/contact", create_contact, "Contact", "ContactRequest", "Contact")
+    yield RestOperation("GET", one, get_contact, "Contact", gives="Contact")
+    yield RestOperation("PUT", one, change_contact, "Contact", "ContactRequest", "Contact")
+    yield RestOperation("DELETE", one, delete_contact, "Contact")
+    yield RestOperation("GET", f"{one}/membership", list_memberships, "Contact", gives="ContactMemberships")
 
 
-def field_operations(root: str) -> Iterator[Operation]:
+def field_operations(root: str) -> Iterator[RestOperation]:
     """The operations on contact fields."""
     name, one = "ContactField", f"{root}/assets/contact/field/{{id}}"
-    yield Operation("GET", f"{root}/assets/contact/fields", search_fields, name, gives=f"{name}Search")
-    yield Operation("POST", f"{root}/assets/contact/field", create_field, name, f"{name}Request", name)
-    yield Operation("GET", one, get_field, name, gives=name)
-    yield Operation("PUT", one, change_field, name, f"{name}Request", name)
+    yield RestOperation("GET", f"{root}/assets/contact/fields", search_fields, name, gives=f"{name}Search")
+    yield RestOperation("POST", f"{root}/assets/contact/field", create_field, name, f"{name}Request", name)
+    yield RestOperation("GET", one, get_field, name, gives=name)
+    yield RestOperation("PUT", one, change_field, name, f"{name}Request", name)
 
 
 OPERATIONS: Final = tuple(
     operation
     for version in VERSIONS
-    for operations in (asset_operations, field_operations, contact_operations)
+    for operations in (asset_operations, segment_operations, field_operations, contact_operations)
     for operation in operations(f"{REST_ROOT}/{version}")
 )

@@ -9,13 +9,14 @@ from typing import Final
 import msgspec
 
 from staithe.domain.assets import Asset, AssetChanges, GroupProperties, read_asset_changes
+from staithe.domain.definition_reader import ASSET_NAMES
 from staithe.domain.errors import Failure, Gone, InUse, NotFound, ValidationFailed
 from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.limits import CONTACT_ID, UNKNOWN_IDS_NAMED
 from staithe.domain.list_query import ListQuery
 from staithe.domain.properties import Requirement
 from staithe.domain.search_query import SearchQuery
-from staithe.domain.sync_actions import ASSET_DESTINATIONS, CONTACTS_SET, contact_list_set, email_group_set
+from staithe.domain.sync_actions import CONTACTS_SET, contact_list_set, email_group_set
 from staithe.services.caller import Caller
 from staithe.storage import assets, sets
 from staithe.storage.database import Connection
@@ -25,7 +26,7 @@ EMAIL_GROUP: Final = "emailgroup"
 
 
 def get_asset(connection: Connection, kind: str, asset_id: int) -> Asset:
-    """One contact list (`contactlist`) or email group (`emailgroup`).
+    """One asset; its kind is a key of `ASSET_NAMES`.
 
     Raises:
         NotFound: there never was one with this id.
@@ -41,7 +42,7 @@ def get_asset(connection: Connection, kind: str, asset_id: int) -> Asset:
 
 
 def describe(kind: str, asset_id: int) -> str:
-    return f"{ASSET_DESTINATIONS[kind]} {asset_id}"
+    return f"{ASSET_NAMES[kind]} {asset_id}"
 
 
 def read(caller: Caller, kind: str, asset_id: int) -> Asset:
@@ -145,17 +146,26 @@ def delete(caller: Caller, kind: str, asset_id: int) -> None:
     """
     with caller.database.write() as connection:
         get_asset(connection, kind, asset_id)
-        naming = assets.definitions_naming(connection, kind, asset_id)
-        if naming:
-            uris = ", ".join(f"/contacts/syncActions/{number}" for number in naming)
-            raise InUse(
-                f"The {describe(kind, asset_id)} cannot be deleted while definitions name it: {uris}.",
-                "Delete those definitions first, or replace them.",
-            )
+        refuse_while_named(connection, kind, asset_id)
         emptied = {name: SetChange(IdSet(), sets.load_set(connection, name)) for name in set_names(kind, asset_id)}
         change_id = sets.record_change(connection, f"deletion of {describe(kind, asset_id)}", caller.now, caller.name)
         sets.change_sets(connection, change_id, emptied)
         assets.remove_asset(connection, kind, asset_id)
+
+
+def refuse_while_named(connection: Connection, kind: str, asset_id: int) -> None:
+    """Let nothing be deleted that a definition or a segment names.
+
+    Raises:
+        InUse: one does.
+    """
+    naming = assets.keys_naming(connection, kind, asset_id)
+    if naming:
+        uris = ", ".join(f"/contacts/{key.kind}/{key.id}" for key in naming)
+        raise InUse(
+            f"The {describe(kind, asset_id)} cannot be deleted while definitions name it: {uris}.",
+            "Delete those definitions first, or replace them.",
+        )
 
 
 def set_names(kind: str, asset_id: int) -> list[str]:

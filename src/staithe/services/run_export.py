@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from staithe.domain import codes
 from staithe.domain.catalogue import Catalogue
-from staithe.domain.contact_parts import ContactPart, PartKind
+from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind
 from staithe.domain.definition_reader import parse_duration
 from staithe.domain.definitions import ExportDefinition
 from staithe.domain.export_plan import ExportColumn, ExportPlan, plan_export
@@ -25,14 +25,12 @@ from staithe.domain.sync_actions import (
 )
 from staithe.domain.syncs import SyncData, SyncLog
 from staithe.domain.values import format_number
+from staithe.services.finding import ContactFinder
 from staithe.services.sync_run import Run, finish, get_definition, log_steps, take_steps
 from staithe.staging.export_data import ExportWriter, format_dates
 from staithe.storage import exports, sets, syncs
 from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
-
-EMAIL_FORMAT: Final = "unspecified"
-"""As the Application API's `emailFormatPreference`: no contact has another here."""
 
 SOURCES: Final = {PartKind.ID: "id", PartKind.CREATED_AT: "created_at", PartKind.UPDATED_AT: "updated_at"}
 MICROSECOND: Final = timedelta(microseconds=1)
@@ -59,7 +57,7 @@ def attempt_export(run: Run) -> None:
         assert isinstance(definition, ExportDefinition)
         catalogue = load_catalogue(connection)
         plan = plan_export(definition, catalogue)
-        ids = find_contacts(connection, plan)
+        ids = find_contacts(connection, catalogue, plan)
         needed = {name for column in plan.columns for name in sets_of(column.part)}
         snapshot = Snapshot(catalogue, ids, {name: sets.load_set(connection, name) for name in needed})
         with ExportWriter(run.store.exports, [column.name for column in plan.columns]) as writer:
@@ -73,9 +71,10 @@ def attempt_export(run: Run) -> None:
         raise
 
 
-def find_contacts(connection: Connection, plan: ExportPlan) -> IdSet:
+def find_contacts(connection: Connection, catalogue: Catalogue, plan: ExportPlan) -> IdSet:
     """The contacts that the filter finds, or all; at most `maxRecords` of them, by rising id."""
-    ids = sets.load_set(connection, CONTACTS_SET)
+    finder = ContactFinder(connection, catalogue)
+    ids = finder.everyone if plan.filter is None else finder.find(plan.filter)
     return ids if plan.max_records is None else ids.page(0, plan.max_records)
 
 

@@ -1,4 +1,4 @@
-"""Contact lists and email groups: their rows, and whether a definition names them."""
+"""Contact lists, email groups, segments and filters: their rows, and what names them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,21 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
 
 from staithe.domain.assets import Asset
+from staithe.domain.definitions import DefinitionKey
 from staithe.domain.limits import SECOND
 from staithe.domain.list_query import Condition, ListQuery, PropertyType
 from staithe.domain.search_query import SearchQuery
 from staithe.storage import counters
 from staithe.storage.listing import columns_of, read_page, to_sql
 from staithe.storage.searching import find_page
-from staithe.storage.tables import CONTACT_LIST, DEFINITION_ASSET, EMAIL_GROUP
+from staithe.storage.tables import CONTACT_FILTER, CONTACT_LIST, CONTACT_SEGMENT, DEFINITION_ASSET, EMAIL_GROUP
 
-TABLES: Final[Mapping[str, Table]] = {"contactlist": CONTACT_LIST, "emailgroup": EMAIL_GROUP}
+TABLES: Final[Mapping[str, Table]] = {
+    "contactlist": CONTACT_LIST,
+    "emailgroup": EMAIL_GROUP,
+    "contactsegment": CONTACT_SEGMENT,
+    "contactfilter": CONTACT_FILTER,
+}
 SEARCHABLE: Final[Mapping[str, PropertyType]] = {
     "name": PropertyType.TEXT,
     "id": PropertyType.NUMBER,
@@ -40,7 +46,7 @@ def to_asset(row: Row[Any]) -> Asset:
 
 
 def find_asset(connection: Connection, kind: str, asset_id: int) -> Asset | None:
-    """One list or group (`kind` as in a destination: `contactlist`, `emailgroup`)."""
+    """One asset (`kind` is a key of `TABLES`, as in a statement)."""
     table = TABLES[kind]
     row = connection.execute(select(table).where(table.c.id == asset_id)).one_or_none()
     return None if row is None else to_asset(row)
@@ -75,17 +81,25 @@ def change_asset(
     connection.execute(update(table).where(table.c.id == asset_id).values(**columns, updated_at=at, updated_by=by))
 
 
+def save_size(connection: Connection, kind: str, asset_id: int, size: int, at: int) -> None:
+    """Remember how many contacts a segment or a filter has now."""
+    table = TABLES[kind]
+    connection.execute(update(table).where(table.c.id == asset_id).values(size=size, executed_at=at))
+
+
 def remove_asset(connection: Connection, kind: str, asset_id: int) -> None:
     """Delete the row of a list or group."""
     table = TABLES[kind]
     connection.execute(delete(table).where(table.c.id == asset_id))
 
 
-def definitions_naming(connection: Connection, kind: str, asset_id: int) -> list[int]:
-    """The ids of the sync action definitions that name a list or group."""
+def keys_naming(connection: Connection, kind: str, asset_id: int) -> list[DefinitionKey]:
+    """What identifies the definitions and segments that name an asset."""
     named = DEFINITION_ASSET.c
-    query = select(named.definition_id).where(named.asset_kind == kind, named.asset_id == asset_id)
-    return list(connection.execute(query.order_by(named.definition_id)).scalars())
+    query = select(named.kind, named.definition_id).where(named.asset_kind == kind, named.asset_id == asset_id)
+    return [
+        DefinitionKey(row[0], row[1]) for row in connection.execute(query.order_by(named.kind, named.definition_id))
+    ]
 
 
 def read_assets(connection: Connection, kind: str, query: ListQuery) -> tuple[list[Asset], int | None, bool]:

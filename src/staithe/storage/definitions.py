@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -75,7 +75,7 @@ def add_definition(
             updated_by=by,
         )
     )
-    name_assets(connection, key, definition)
+    name_assets(connection, key, assets_of(definition))
     return key
 
 
@@ -86,8 +86,7 @@ def replace_definition(connection: Connection, key: DefinitionKey, definition: D
         .where(is_definition(key))
         .values(name=definition.name, body=msgspec.json.encode(definition), updated_at=at, updated_by=by)
     )
-    forget_assets(connection, key)
-    name_assets(connection, key, definition)
+    name_assets(connection, key, assets_of(definition))
 
 
 def remove_definition(connection: Connection, key: DefinitionKey) -> None:
@@ -96,16 +95,18 @@ def remove_definition(connection: Connection, key: DefinitionKey) -> None:
     connection.execute(delete(DEFINITION).where(is_definition(key)))
 
 
-def name_assets(connection: Connection, key: DefinitionKey, definition: Definition) -> None:
+def name_assets(connection: Connection, key: DefinitionKey, assets: Iterable[tuple[str, int]]) -> None:
+    """Remember which assets, as (kind, id), a definition or a segment names: no others, and each once."""
+    forget_assets(connection, key)
     rows = [
-        {"asset_kind": kind, "asset_id": number, "kind": key.kind, "definition_id": key.id}
-        for kind, number in assets_of(definition)
+        {"asset_kind": kind, "asset_id": number, "kind": key.kind, "definition_id": key.id} for kind, number in assets
     ]
     if rows:
         connection.execute(insert(DEFINITION_ASSET), rows)
 
 
 def forget_assets(connection: Connection, key: DefinitionKey) -> None:
+    """A definition or a segment names nothing any more."""
     connection.execute(
         delete(DEFINITION_ASSET).where(DEFINITION_ASSET.c.kind == key.kind, DEFINITION_ASSET.c.definition_id == key.id)
     )

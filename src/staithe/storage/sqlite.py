@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, text, true
+
+from staithe.domain.fields import DERIVATIONS
+from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, expression_of, split_pattern
 
 BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
@@ -47,6 +51,45 @@ def set_pragmas(connection: sqlite3.Connection, _record: object, *, durable: boo
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    for name, derivation in DERIVATIONS.items():
+        arguments = len(derivation.columns)
+        connection.create_function(derived_name(name), arguments, derivation.work_out, deterministic=True)
+    connection.create_function("matches_pattern", 2, matches_pattern, deterministic=True)
+
+
+def derived_name(internal_name: str) -> str:
+    """The name of the SQL function that works out a derived field."""
+    return f"derive_{internal_name.lower()}"
+
+
+def derived(internal_name: str, sources: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+    """A derived field, worked out by Python in the database: from texts that are empty where there is no value."""
+    return getattr(func, derived_name(internal_name))(*sources)
+
+
+def matches(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    """Whether a text matches a pattern of `~`. GLOB is several times as fast as Python, but its sets are others."""
+    pieces = list(split_pattern(pattern))
+    if any(isinstance(piece, CharacterSet) for piece in pieces):
+        return func.matches_pattern(column, pattern) == true()
+    return column.op("GLOB", is_comparison=True)("".join(map(to_glob, pieces)))
+
+
+def to_glob(piece: Piece) -> str:
+    if isinstance(piece, Literal):
+        return f"[{piece.character}]" if piece.character in "*?[" else piece.character
+    return "*" if piece == ANY_TEXT else "?"
+
+
+@lru_cache(maxsize=64)
+def expression(pattern: str) -> re.Pattern[str]:
+    """The regular expression of a pattern, made once for all rows."""
+    return expression_of(pattern)
+
+
+def matches_pattern(text: str | None, pattern: str) -> bool:
+    """What SQL calls `matches_pattern`."""
+    return text is not None and expression(pattern).fullmatch(text) is not None
 
 
 def begin(connection: Connection) -> None:

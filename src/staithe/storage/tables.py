@@ -101,6 +101,8 @@ CONTACT_FILTER: Final = Table(
     Column("description", Text),
     Column("data_lookup_id", Text, nullable=False),
     Column("properties", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("executed_at", BigInteger, nullable=False),
     *audit_columns(),
 )
 
@@ -112,6 +114,8 @@ CONTACT_SEGMENT: Final = Table(
     Column("description", Text),
     Column("data_lookup_id", Text, nullable=False),
     Column("properties", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("executed_at", BigInteger, nullable=False),
     *audit_columns(),
 )
 

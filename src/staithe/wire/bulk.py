@@ -11,7 +11,8 @@ from staithe.domain.assets import Asset
 from staithe.domain.codes import REJECT_CODES
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, StoredDefinition
 from staithe.domain.errors import ParseFailed
-from staithe.domain.fields import DataType, Field
+from staithe.domain.fields import BUILT_IN_AT, DataType, Field
+from staithe.domain.import_priorities import ImportPriority
 from staithe.domain.list_query import ListQuery
 from staithe.domain.sync_actions import SyncAction
 from staithe.domain.syncs import LogEntry, Reject, Sync, SyncStatus
@@ -199,6 +200,29 @@ def contact_list_body(contact_list: Asset, size: int) -> Body:
         "statement": f"{{{{ContactList[{contact_list.id}]}}}}",
         "uri": f"/contacts/lists/{contact_list.id}",
         **audit(contact_list),
+    }
+
+
+def segment_body(kind: str, asset: Asset) -> Body:
+    """A segment (`Segment`) or a filter (`Filter`) in the catalogue: how many it had, and when that was counted."""
+    return {
+        "name": asset.name,
+        "count": asset.size,
+        "executedAt": format_time(asset.executed_at),
+        "statement": f"{{{{Contact{kind}[{asset.id}]}}}}",
+        "uri": f"/contacts/{kind.lower()}s/{asset.id}",
+        **audit(asset),
+    }
+
+
+def import_priority_body(priority: ImportPriority) -> Body:
+    """An import priority; who made it is not shown, as nobody did."""
+    return {
+        "name": priority.name,
+        "priority": priority.priority,
+        "uri": priority.uri,
+        "createdAt": format_time(BUILT_IN_AT),
+        "updatedAt": format_time(BUILT_IN_AT),
     }
 
 

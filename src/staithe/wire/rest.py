@@ -13,6 +13,7 @@ import msgspec
 from staithe.domain.assets import Asset, GroupProperties
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.contact_changes import field_text
+from staithe.domain.contact_parts import EMAIL_FORMAT
 from staithe.domain.errors import Failure
 from staithe.domain.field_changes import UPDATE_TYPES, rest_data_type
 from staithe.domain.fields import FIELDS_BY_REST_NAME, Contact, DataType, Field
@@ -156,7 +157,7 @@ def contact_body(
     if depth is Depth.MINIMAL:
         return {**head, **({"emailAddress": email} if email else {})}
     rest: Body = {name: text for name, field in FIELDS_BY_REST_NAME.items() if (text := field_text(field, contact))}
-    rest["emailFormatPreference"] = "unspecified"
+    rest["emailFormatPreference"] = EMAIL_FORMAT
     rest["isBounceback"] = format_boolean(is_bounced)
     rest["isSubscribed"] = format_boolean(is_subscribed)
     if is_subscribed:

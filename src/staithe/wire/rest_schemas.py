@@ -37,6 +37,13 @@ ASSET: Final[Mapping[str, Schema]] = {
     "updatedBy": TEXT,
 }
 ASSET_REQUIRED: Final = ("type", "id", "createdAt", "depth", "name", "updatedAt")
+COUNTED: Final[Mapping[str, Schema]] = {
+    **ASSET,
+    "folderId": TEXT,
+    "count": NUMBER_TEXT,
+    "lastCalculatedAt": NUMBER_TEXT,
+}
+OBJECTS: Final[Schema] = {"type": "array", "items": {"type": "object"}}
 CONTACT_TEXTS: Final[Mapping[str, Schema]] = dict.fromkeys(FIELDS_BY_REST_NAME, TEXT)
 FLAGS: Final[Mapping[str, Schema]] = dict.fromkeys(
     ("isVisibleInOutlookPlugin", "isVisibleInPublicSubscriptionList"), BOOLEAN_TEXT
@@ -77,6 +84,14 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
         ASSET_REQUIRED,
     ),
     "EmailGroupSearch": make_search("EmailGroup"),
+    "ContactSegmentRequest": make_object({"name": NAME, "description": TEXT, "elements": OBJECTS}, ("name",)),
+    "ContactSegment": make_object({**COUNTED, "elements": OBJECTS}, ASSET_REQUIRED),
+    "ContactSegmentSearch": make_search("ContactSegment"),
+    "ContactFilterRequest": make_object(
+        {"name": NAME, "description": TEXT, "criteria": OBJECTS, "statement": TEXT}, ("name", "criteria")
+    ),
+    "ContactFilter": make_object({**COUNTED, "criteria": OBJECTS, "statement": TEXT, "scope": TEXT}, ASSET_REQUIRED),
+    "ContactFilterSearch": make_search("ContactFilter"),
     "ContactFieldRequest": make_object({"name": NAME, "description": TEXT, **FIELD_CHOICES}, ("name",)),
     "ContactField": make_object(
         {

@@ -235,6 +235,17 @@ SCHEMAS: Final[Mapping[str, Schema]] = {
         {"name": TEXT, "count": COUNT, "statement": TEXT, **AUDIT}, ("name", "count", "statement", "uri")
     ),
     "ContactListPage": make_page("ContactListItem"),
+    "SegmentItem": make_object(
+        {"name": TEXT, "count": COUNT, "executedAt": TIME, "statement": TEXT, **AUDIT},
+        ("name", "count", "statement", "uri"),
+    ),
+    "SegmentPage": make_page("SegmentItem"),
+    "ImportPriority": make_object(
+        {"name": TEXT, "priority": {"type": "integer"}, **AUDIT}, ("name", "priority", "uri")
+    ),
+    "ImportPriorityPage": make_page("ImportPriority"),
+    "Item": make_object({"name": TEXT, **AUDIT}),
+    "ItemPage": make_page("Item"),
     "EmailGroupItem": make_object({"name": TEXT, "statement": TEXT, **AUDIT}, ("name", "statement", "uri")),
     "EmailGroupPage": make_page("EmailGroupItem"),
     "Failures": make_object(

@@ -1,0 +1,235 @@
+"""The plan of a filter: what it asks of the columns of contacts and of the sets, as frozen data.
+
+Comparisons with columns become SQL, in `staithe.storage.filtering`. Everything that is kept as a set (states,
+memberships, EXISTS, STATUS) is set algebra. A part without a value holds an empty text: `= ''` finds it, and so does
+`!=` with any other value; `<`, `<=`, `>`, `>=` and `~` never find it. Texts compare without regard to the case of
+ASCII letters. Source: Eloqua's filtering page; what is inferred stands in docs/compatibility.md.
+"""
+
+from __future__ import annotations
+
+import operator as operators
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from staithe.domain.catalogue import Catalogue
+from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind, resolve_contact_part
+from staithe.domain.field_statement import Part, parse_field_statement
+from staithe.domain.fields import DataType, FieldValue
+from staithe.domain.filter_language import All, Any, Comparison, Exists, Filter, Membership, Negation, Status
+from staithe.domain.sync_actions import (
+    BOUNCED_SET,
+    GLOBAL_UNSUBSCRIBED_SET,
+    SYNC_ACTION_RULES,
+    UNFINISHED_STATUSES,
+    contact_list_set,
+    email_group_set,
+    parse_destination,
+)
+from staithe.domain.values import parse_value
+from staithe.domain.wildcards import expression_of
+
+
+class ColumnTest(Struct, frozen=True):
+    """A comparison with columns; values as they are stored, an empty text for none. `IN` has any number of values."""
+
+    part: ContactPart
+    operator: str
+    values: tuple[FieldValue, ...]
+
+
+class InSets(Struct, frozen=True):
+    """The contacts that are in one of the sets: none if there are no names."""
+
+    names: tuple[str, ...]
+
+
+class InContainer(Struct, frozen=True):
+    """The contacts of a segment (`contactsegment`) or a filter (`contactfilter`), as they are at that time."""
+
+    kind: str
+    id: int
+
+
+class Both(Struct, frozen=True):
+    """The contacts that all operands have."""
+
+    operands: tuple[FilterPlan, ...]
+
+
+class Either(Struct, frozen=True):
+    """The contacts that at least one operand has."""
+
+    operands: tuple[FilterPlan, ...]
+
+
+class Others(Struct, frozen=True):
+    """The contacts that the operand does not have."""
+
+    operand: FilterPlan
+
+
+FilterPlan: TypeAlias = ColumnTest | InSets | InContainer | Both | Either | Others
+
+NOBODY: Final = InSets(())
+CONTAINERS: Final = ("contactlist", "contactsegment", "contactfilter")
+SERVICES: Final = ("actioninstance", "decisioninstance", "feederinstance")
+SERVICE_STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
+    service: (
+        *UNFINISHED_STATUSES,
+        *dict.fromkeys(r.status or "" for r in SYNC_ACTION_RULES if r.destination == service),
+    )
+    for service in SERVICES
+}
+ORDERS: Final[Mapping[str, Callable[[str, str], bool]]] = {
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FilterContext:
+    """What a filter is resolved against: the contact fields, and the zone that system times are written in."""
+
+    catalogue: Catalogue
+    system_zone: tzinfo
+
+
+def plan_filter(tree: Filter, context: FilterContext) -> FilterPlan:
+    """Make the plan of a filter. Lists, segments, filters and groups are not looked up: `containers_of` names them.
+
+    Raises:
+        ValueError: a sentence that starts with "must": a statement, an operator or a value cannot stand there.
+    """
+    match tree:
+        case All(operands):
+            return Both(tuple(plan_filter(o, context) for o in operands))
+        case Any(operands):
+            return Either(tuple(plan_filter(o, context) for o in operands))
+        case Negation(operand):
+            return Others(plan_filter(operand, context))
+        case Comparison(statement, operator, value):
+            return plan_test(statement, operator, (value,), context)
+        case Membership(statement, values):
+            return plan_test(statement, "IN", values, context)
+        case Exists(container):
+            return plan_exists(container)
+        case Status(service, value):
+            return plan_status(service, value)
+
+
+def plan_test(statement: str, operator: str, values: tuple[str, ...], context: FilterContext) -> FilterPlan:
+    part = resolve_contact_part(parse_field_statement(statement), context.catalogue)
+    choices = dict(choices_of(part))
+    if choices:
+        return Either(tuple(plan for text, plan in choices.items() if holds(text, operator, values)))
+    if part.kind is PartKind.FIELD and part.field is not None and part.field.data_type is DataType.STRING:
+        return ColumnTest(part, operator, values)
+    if operator == "~" and part.data_type is not DataType.EMAIL_ADDRESS:
+        raise ValueError(f"must compare {statement} with another operator than ~, as it is no text")
+    zone = context.system_zone if part.is_system_time else UTC
+    return ColumnTest(part, operator, tuple(read_value(statement, value, part.data_type, zone) for value in values))
+
+
+def read_value(statement: str, value: str, data_type: DataType, zone: tzinfo) -> FieldValue:
+    try:
+        return parse_value(value, data_type, zone) if value else ""
+    except ValueError as error:
+        raise ValueError(f"must compare {statement} with a value of its type: '{value}' {error}") from None
+
+
+def choices_of(part: ContactPart) -> Iterator[tuple[str, FilterPlan]]:
+    """(text, the contacts that have it) of each text that a part can have; nothing if it is no state or membership."""
+    match part.kind:
+        case PartKind.IS_SUBSCRIBED:
+            yield from truth(Others(InSets((GLOBAL_UNSUBSCRIBED_SET,))))
+        case PartKind.IS_BOUNCED:
+            yield from truth(InSets((BOUNCED_SET,)))
+        case PartKind.CONTACT_LIST:
+            yield from truth(InSets((contact_list_set(part.asset_id),)))
+        case PartKind.EMAIL_GROUP:
+            names = {status: email_group_set(part.asset_id, status) for status in ("subscribed", "unsubscribed")}
+            for status, name in names.items():
+                yield status, InSets((name,))
+            yield "", Others(InSets(tuple(names.values())))
+        case PartKind.EMAIL_FORMAT:
+            yield EMAIL_FORMAT, Others(NOBODY)
+        case _:
+            return
+
+
+def truth(plan: FilterPlan) -> Iterator[tuple[str, FilterPlan]]:
+    yield "True", plan
+    yield "False", plan.operand if isinstance(plan, Others) else Others(plan)
+
+
+def holds(text: str, operator: str, values: tuple[str, ...]) -> bool:
+    """Whether a comparison holds for a text."""
+    text, values = lower_ascii(text), tuple(map(lower_ascii, values))
+    if operator in ("=", "IN"):
+        return text in values
+    if operator == "!=":
+        return text not in values
+    if not text:
+        return False
+    return (
+        expression_of(values[0]).fullmatch(text) is not None if operator == "~" else ORDERS[operator](text, values[0])
+    )
+
+
+def lower_ascii(text: str) -> str:
+    """The text with its ASCII letters in lower case, as the database lowers it."""
+    return text if text.islower() else "".join(c.lower() if c.isascii() else c for c in text)
+
+
+def plan_exists(container: str) -> FilterPlan:
+    kind, number = read_container(container)
+    return InSets((contact_list_set(number),)) if kind == "contactlist" else InContainer(kind, number)
+
+
+def read_container(container: str) -> tuple[str, int]:
+    """(kind, id) of what an EXISTS names.
+
+    Raises:
+        ValueError: a sentence that starts with "must": it is no list, segment or filter.
+    """
+    match parse_field_statement(container).parts:
+        case [Part(name, int(number), None)] if name.lower() in CONTAINERS:
+            return name.lower(), number
+        case _:
+            names = "{{ContactList[id]}}, {{ContactSegment[id]}} or {{ContactFilter[id]}}"
+            raise ValueError(f"must name {names} in EXISTS: {container} is none")
+
+
+def plan_status(service: str, value: str) -> FilterPlan:
+    if service.lower().startswith("cloudconnectorstatus("):
+        raise ValueError(f"must name an app service in STATUS: there is no cloud connector in this version: {service}")
+    destination = parse_destination(service)
+    if destination.kind not in SERVICES:
+        raise ValueError(
+            f"must name an app service in STATUS, such as {{{{ActionInstance(id).Execution[n]}}}}: {service}"
+        )
+    statuses = SERVICE_STATUSES[destination.kind]
+    status = next((s for s in statuses if s == value.lower()), None)
+    if status is None:
+        raise ValueError(f"must compare STATUS('{service}') with {', '.join(statuses)}: '{value}' is none of them")
+    return InSets((f"{destination.kind}/{destination.target}/{destination.execution}/{status}",))
+
+
+def is_relational(plan: FilterPlan) -> bool:
+    """Whether all of it is comparisons with columns, so that one statement of SQL finds its contacts."""
+    match plan:
+        case ColumnTest():
+            return True
+        case Both(operands) | Either(operands):
+            return bool(operands) and all(map(is_relational, operands))
+        case Others(operand):
+            return is_relational(operand)
+        case _:
+            return False

@@ -1,0 +1,81 @@
+"""The Application API's operations on segments and contact filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.domain.assets import Asset
+from staithe.domain.search_query import Depth, read_depth, read_search_query
+from staithe.http.calls import Answer, Call
+from staithe.http.rest_operation import RestOperation
+from staithe.services import assets, segments
+from staithe.storage.assets import SEARCHABLE
+from staithe.wire import rest as wire
+from staithe.wire import rest_segments as bodies
+from staithe.wire.bulk import Body
+
+
+class CriteriaKind(Struct, frozen=True):
+    """What tells segments and filters apart."""
+
+    name: str
+    object_type: str
+    path: str
+    properties: tuple[str, ...]
+    to_body: Callable[[Asset, Depth], Body]
+
+
+CRITERIA_KINDS: Final = (
+    CriteriaKind(
+        segments.SEGMENT, "ContactSegment", "/assets/contact/segment", bodies.SEGMENT_PROPERTIES, bodies.segment_body
+    ),
+    CriteriaKind(
+        segments.FILTER, "ContactFilter", "/assets/contact/filter", bodies.FILTER_PROPERTIES, bodies.filter_body
+    ),
+)
+
+
+def search(kind: CriteriaKind, call: Call) -> Answer:
+    query = read_search_query(call.parameters, SEARCHABLE)
+    found, total = assets.search(call.caller, kind.name, query)
+    return Answer(200, wire.page_body([kind.to_body(asset, query.depth) for asset, _ in found], query, total))
+
+
+def create(kind: CriteriaKind, call: Call) -> Answer:
+    properties = wire.read_properties(call.body, kind.properties)
+    return Answer(201, kind.to_body(segments.create(call.caller, kind.name, properties), Depth.COMPLETE))
+
+
+def get(kind: CriteriaKind, call: Call) -> Answer:
+    depth = read_depth(call.parameters, Depth.COMPLETE)
+    return Answer(200, kind.to_body(assets.read(call.caller, kind.name, call.id), depth))
+
+
+def change(kind: CriteriaKind, call: Call) -> Answer:
+    properties = wire.read_properties(call.body, kind.properties)
+    return Answer(200, kind.to_body(segments.change(call.caller, kind.name, call.id, properties), Depth.COMPLETE))
+
+
+def delete(kind: CriteriaKind, call: Call) -> Answer:
+    segments.delete(call.caller, kind.name, call.id)
+    return Answer(200)
+
+
+def recount(kind: CriteriaKind, call: Call) -> Answer:
+    return Answer(201, kind.to_body(segments.recount(call.caller, kind.name, call.id), Depth.COMPLETE))
+
+
+def segment_operations(root: str) -> Iterator[RestOperation]:
+    """The operations on segments and filters; `queue` counts a segment's contacts anew."""
+    for kind in CRITERIA_KINDS:
+        name, one = kind.object_type, f"{root}{kind.path}/{{id}}"
+        yield RestOperation("GET", f"{root}{kind.path}s", partial(search, kind), name, gives=f"{name}Search")
+        yield RestOperation("POST", root + kind.path, partial(create, kind), name, f"{name}Request", name)
+        yield RestOperation("GET", one, partial(get, kind), name, gives=name)
+        yield RestOperation("PUT", one, partial(change, kind), name, f"{name}Request", name)
+        yield RestOperation("DELETE", one, partial(delete, kind), name)
+        yield RestOperation("POST", f"{root}{kind.path}/queue/{{id}}", partial(recount, kind), name, gives=name)
