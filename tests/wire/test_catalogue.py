@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.api import Api, add_to_list
 from tests.support.times import timeless
 
@@ -79,3 +81,46 @@ def test_the_staging_quota(api: Api) -> None:
     assert api.bulk("GET", "/imports/data").content == b'{"kbAllowed":500000000,"kbUsed":1}'
     api.sync(uri)
     assert api.bulk("GET", "/imports/data").content == b'{"kbAllowed":500000000,"kbUsed":0}'
+
+
+def test_import_priorities(api: Api) -> None:
+    default = {
+        "name": "Default",
+        "priority": 1,
+        "uri": "/imports/priorities/1",
+        "createdAt": "1900-01-01T05:00:00.0000000Z",
+        "updatedAt": "1900-01-01T05:00:00.0000000Z",
+    }
+    page = {"items": [default], "totalResults": 1, "limit": 1000, "offset": 0, "count": 1, "hasMore": False}
+    assert api.bulk("GET", "/imports/priorities").json() == page
+    assert api.bulk("GET", "/imports/priorities/1").json() == default
+    assert api.bulk("GET", "/imports/priorities/2").status_code == 404
+    definition = {
+        "name": "x",
+        "fields": {"Email": "{{Contact.Field(C_EmailAddress)}}"},
+        "identifierFieldName": "Email",
+        "importPriorityUri": "/imports/priorities/1",
+    }
+    assert api.bulk("POST", "/contacts/imports", json=definition).json()["importPriorityUri"] == "/imports/priorities/1"
+    answer = api.bulk("POST", "/contacts/imports", json={**definition, "importPriorityUri": "/imports/priorities/2"})
+    constraint = "Must be the uri of an import priority: GET /imports/priorities lists them."
+    failure = {"field": "importPriorityUri", "value": "/imports/priorities/2", "constraint": constraint}
+    assert (answer.status_code, answer.json()) == (400, {"failures": [failure]})
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/contacts/scoring/models", "/accounts/fields", "/activities/fields?activityType=EmailOpen", "/customObjects"],
+)
+def test_catalogues_of_what_nobody_has_are_empty(api: Api, path: str) -> None:
+    page = {"items": [], "totalResults": 0, "limit": 1000, "offset": 0, "count": 0, "hasMore": False}
+    assert api.bulk("GET", path).json() == page
+    answer = api.bulk("GET", f"{path.partition('?')[0]}/1")
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {
+            "status": 404,
+            "error": "Not Found",
+            "message": "There is none with the id 1: this version of Staithe has none of this kind.",
+        },
+    )

@@ -13,6 +13,7 @@ from staithe.domain.fields import FIELDS_BY_REST_NAME
 from staithe.domain.limits import NAME_CHARACTERS
 from staithe.wire.schemas import TEXT, Schema, make_object, refer
 
+TIME_TEXT: Final[Schema] = {"type": "string", "pattern": "^-?[0-9]+$"}
 NUMBER_TEXT: Final[Schema] = {"type": "string", "pattern": "^[0-9]+$"}
 BOOLEAN_TEXT: Final[Schema] = {"type": "string", "enum": ["true", "false"]}
 NAME: Final[Schema] = {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS}
@@ -24,9 +25,9 @@ FIELD_VALUES: Final[Schema] = {
 OBJECT: Final[Mapping[str, Schema]] = {
     "type": TEXT,
     "id": NUMBER_TEXT,
-    "createdAt": NUMBER_TEXT,
+    "createdAt": TIME_TEXT,
     "depth": {"type": "string", "enum": ["minimal", "partial", "complete"]},
-    "updatedAt": NUMBER_TEXT,
+    "updatedAt": TIME_TEXT,
 }
 ASSET: Final[Mapping[str, Schema]] = {
     **OBJECT,
@@ -41,7 +42,7 @@ COUNTED: Final[Mapping[str, Schema]] = {
     **ASSET,
     "folderId": TEXT,
     "count": NUMBER_TEXT,
-    "lastCalculatedAt": NUMBER_TEXT,
+    "lastCalculatedAt": TIME_TEXT,
 }
 OBJECTS: Final[Schema] = {"type": "array", "items": {"type": "object"}}
 CONTACT_TEXTS: Final[Mapping[str, Schema]] = dict.fromkeys(FIELDS_BY_REST_NAME, TEXT)
