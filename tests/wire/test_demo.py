@@ -39,13 +39,21 @@ def test_the_report_adds_up() -> None:
     assert count_rejected(outcome) == {"ELQ-00085": 5, "ELQ-00032": 1, "ELQ-00061": 1}
     assert outcome["repeated"] == 10
     assert len(outcome["applied"]) == 3
-    assert count_applied(outcome) == {500 - 10 - 7} == {outcome["onList"]}
+    assert count_applied(outcome) == {500 - 10 - 7} == {outcome["onList"], outcome["exported"], outcome["updated"]}
     assert outcome["status"] == "warning"
     for reason in outcome["rejected"]:
         assert len(reason["firstRecords"]) == min(3, reason["count"])
         assert all(1 <= number <= 500 for number in reason["firstRecords"])
-    assert [step["name"] for step in report["steps"]] == ["start", "seed", "define", "upload", "sync"]
-    assert [step["records"] for step in report["steps"]] == [0, 2000, 0, 500, 500]
+    assert [step["name"] for step in report["steps"]] == [
+        "start",
+        "seed",
+        "define",
+        "upload",
+        "sync",
+        "export",
+        "import",
+    ]
+    assert [step["records"] for step in report["steps"]] == [0, 2000, 0, 500, 500, 483, 483]
     assert all(step["seconds"] > 0 for step in report["steps"])
     assert not report["server"]["isDataKept"]
     assert not Path(report["server"]["data"]).exists()

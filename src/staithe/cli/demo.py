@@ -62,6 +62,7 @@ def demo(
     Starts a server, seeds contacts, makes a contact list, an email group and
     a definition with three sync actions; uploads identifiers (some unknown,
     malformed, empty or repeated), syncs, and shows what became of each.
+    It exports who is on the list, and imports a name and a place for each.
     Then it serves on, with calls for you to try, until Ctrl-C.
     """
     screen = Console(quiet=True) if json else OUTPUT

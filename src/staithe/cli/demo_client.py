@@ -63,7 +63,11 @@ class DemoClient:
             "identifierFieldName": field,
             "syncActions": list(actions),
         }
-        return str(self.call("POST", f"{BULK}/contacts/syncActions", json=body)["uri"])
+        return self.make_definition("syncActions", body)
+
+    def make_definition(self, kind: str, body: Json) -> str:
+        """Make a definition of any kind, and give its uri."""
+        return str(self.call("POST", f"{BULK}/contacts/{kind}", json=body)["uri"])
 
     def upload(self, definition: str, body: Body) -> None:
         """Stage one body for a definition."""

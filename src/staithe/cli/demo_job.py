@@ -1,4 +1,4 @@
-"""The demo's job: a list, a group, a definition, uploads, a sync, and the account of it, all over HTTP."""
+"""The demo's job: sync actions, an export and an import, and the account of them, all over HTTP."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from staithe.cli.demo_client import DemoClient, Json
+from staithe.cli.demo_exchange import exchange
 from staithe.cli.demo_records import Records, cut_into_bodies
 from staithe.cli.demo_report import Applied, Outcome, Rejected, Steps
 from staithe.cli.progress import progress_bar, spinner
@@ -47,6 +48,7 @@ def run_job(client: DemoClient, contacts: int, records: Records, steps: Steps) -
     steps.done("upload", f"{len(records.values):,} identifiers sent in {requests} requests", len(records.values))
     sync = synchronize(client, definition)
     steps.done("sync", ENDINGS[SyncStatus(sync["status"])], len(records.values))
+    exported, updated = exchange(client, list_id, synchronize, steps)
     counts = read_log(client, sync)
     return Outcome(
         contacts=contacts,
@@ -67,6 +69,8 @@ def run_job(client: DemoClient, contacts: int, records: Records, steps: Steps) -
         repeated=sum(counts.get(code, 0) for code in REPETITIONS),
         rejected=read_rejected(client, sync, counts),
         on_list=client.list_size(list_id),
+        exported=exported,
+        updated=updated,
     )
 
 

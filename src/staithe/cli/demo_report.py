@@ -79,13 +79,19 @@ class Outcome(Struct, frozen=True, kw_only=True, rename="camel"):
     repeated: int
     rejected: tuple[Rejected, ...]
     on_list: int
+    exported: int
+    updated: int
 
     @property
     def adds_up(self) -> bool:
-        """Whether every record was either applied, a repetition or rejected, and the list has who was put on it."""
+        """Whether every record was either applied, a repetition or rejected, and the list has who was put on it.
+
+        Everyone on the list was exported, and updated by the import.
+        """
         rejected = sum(reason.count for reason in self.rejected)
+        known = {self.records - self.repeated - rejected}
         applied = {action.count for action in self.applied}
-        return self.uploaded == self.records and applied == {self.on_list} == {self.records - self.repeated - rejected}
+        return self.uploaded == self.records and applied == known == {self.on_list, self.exported, self.updated}
 
 
 class Report(Struct, frozen=True, rename="camel"):
@@ -184,6 +190,8 @@ def outcome_table(outcome: Outcome) -> Table:
     table.add_row("read", f"{outcome.records:,}")
     for action in outcome.applied:
         table.add_row(action.action, f"{action.count:,}")
+    table.add_row("exported from the contact list", f"{outcome.exported:,}")
+    table.add_row("given a name and a place by an import", f"{outcome.updated:,}")
     table.add_row("repeated, applied once", f"{outcome.repeated:,}")
     for reason in outcome.rejected:
         table.add_row(f"rejected: {reason.reason}", f"{reason.count:,}", first_numbers(reason))
