@@ -140,3 +140,13 @@ def test_a_signal_stops_every_process(tmp_path: Path, number: signal.Signals) ->
     assert server.process.wait(60) == 0
     server.close()
     assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.parametrize(
+    "url", ["bulk.example.com", "ftp://a.example", "https://a b", "https://a/?x=1", "https://[::1"]
+)
+def test_a_public_url_that_is_none_is_refused(tmp_path: Path, url: str) -> None:
+    failed = staithe("serve", "--port", "0", "--data", str(tmp_path / "data"), "--public-url", url)
+    assert failed.returncode == 1
+    assert "--public-url: Must be the URL by which clients reach the server" in failed.stderr
+    assert not (tmp_path / "data").exists()

@@ -16,6 +16,7 @@ import typer
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data
 from staithe.clock import make_clock
 from staithe.config import Settings
+from staithe.domain.base_url import read_public_url
 from staithe.domain.errors import Conflict
 from staithe.services import accounts
 from staithe.services.stores import Stores
@@ -29,6 +30,9 @@ START_SECONDS = 60.0
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = DEFAULTS.host,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = DEFAULTS.port,
+    public_url: Annotated[
+        str, typer.Option(help="The URL that /id gives to clients. Default: the one that each client has called.")
+    ] = DEFAULTS.public_url,
     data: Data = DEFAULT_DATA,
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
     request_timeout: Annotated[
@@ -61,6 +65,7 @@ def serve(
         data=data.absolute(),
         host=host,
         port=port,
+        public_url=read_public_url(public_url) if public_url else "",
         workers=workers,
         request_timeout_seconds=request_timeout,
         most_uploads=max_uploads,

@@ -17,12 +17,13 @@ from litestar.response import Stream
 
 from staithe.app import App
 from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
-from staithe.domain.errors import RequestError
+from staithe.domain.errors import Failure, RequestError, ValidationFailed
 from staithe.http import downloads, errors, health, openapi, rest, rest_operation, uploads
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, BodyWatch, read_object
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer, Call, Pieces, read_id, read_parameters
+from staithe.http.identity import answer_identity
 from staithe.http.paths import canonical_path, spellings
 
 Scope = MutableMapping[str, Any]
@@ -83,12 +84,13 @@ def rest_routes(app: App) -> list[HTTPRouteHandler]:
 
 
 def public_routes(app: App) -> list[HTTPRouteHandler]:
-    """What needs no login."""
+    """What needs no login, and what says who is logged in."""
 
     async def answer(make: Callable[[], Answer], _request: AnyRequest) -> Answer:
         return await anyio.to_thread.run_sync(make)
 
     return [
+        make_route("GET", "/id", partial(answer_identity, app), BULK_MEDIA_TYPE),
         make_route("GET", "/schema", partial(answer, openapi.schema_answer), BULK_MEDIA_TYPE),
         make_route("GET", "/healthz", partial(answer, health.alive), BULK_MEDIA_TYPE),
         make_route("GET", "/readyz", partial(answer, partial(health.ready, app)), BULK_MEDIA_TYPE),
@@ -140,7 +142,10 @@ def to_response(answer: Answer, media_type: str) -> Response[Any]:
 
 
 def answer_no_route(request: AnyRequest, error: HTTPException) -> Response[Any]:
-    """No such path, or not with this method."""
+    """No such path, or not with this method, or no request at all: a Host header that names no host."""
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        failure = Failure("request", f"Must be well-formed HTTP: {error.detail}.")
+        return to_response(errors.to_answer(ValidationFailed(failure)), BULK_MEDIA_TYPE)
     if error.status_code not in (404, 405):
         return answer_fault(request, error)
     return to_response(errors.no_route_answer(error.status_code, request.url.path), BULK_MEDIA_TYPE)

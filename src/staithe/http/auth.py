@@ -6,6 +6,7 @@ import base64
 import binascii
 
 from staithe.app import App
+from staithe.domain.companies import User
 from staithe.domain.errors import NotAllowed, NotAuthenticated
 from staithe.services.accounts import LOGIN_ADVICE
 from staithe.services.caller import Caller
@@ -32,14 +33,23 @@ def read_basic(header: str) -> tuple[str, str]:
     return f"{company}\\{user}", password
 
 
+def identify(app: App, header: str | None) -> User:
+    """The verified user. Slow for a login that is not remembered: call it in a thread.
+
+    Raises:
+        NotAuthenticated: no login, or a wrong one.
+    """
+    return app.logins.verify(*read_basic(header or ""))
+
+
 def authenticate(app: App, header: str | None, *, writes: bool) -> Caller:
-    """The verified caller. Slow for a login that is not remembered: call it in a thread.
+    """The verified caller. Slow, as `identify` is.
 
     Raises:
         NotAuthenticated: no login, or a wrong one.
         NotAllowed: the role may only read.
     """
-    user = app.logins.verify(*read_basic(header or ""))
+    user = identify(app, header)
     if writes and not user.role.may_write:
         raise NotAllowed(
             f"User {user.name} has the role {user.role.value}, which may only read.",

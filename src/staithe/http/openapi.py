@@ -15,6 +15,8 @@ from staithe.http import rest
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer
 from staithe.http.errors import BULK_ROOT
+from staithe.http.openapi_login import LOGIN_PATHS, SECURITY_SCHEMES
+from staithe.wire.login_schemas import LOGIN_SCHEMAS
 from staithe.wire.rest_schemas import REST_SCHEMAS
 from staithe.wire.schemas import SCHEMAS, Schema, refer
 
@@ -131,7 +133,7 @@ def refusal(entry: Entry, status: str) -> dict[str, Any]:
 @cache
 def build_document() -> dict[str, Any]:
     """The whole document."""
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, dict[str, Any]] = {**LOGIN_PATHS}
     for entry in (*bulk_entries(), *rest_entries()):
         paths.setdefault(entry.path, {})[entry.method.lower()] = describe(entry)
     return {
@@ -142,13 +144,11 @@ def build_document() -> dict[str, Any]:
             "description": "Eloqua Bulk API 2.0: sync actions of contacts, and the Application API that they need.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "security": [{"basic": []}],
+        "security": [{name: []} for name in SECURITY_SCHEMES],
         "paths": paths,
         "components": {
-            "securitySchemes": {
-                "basic": {"type": "http", "scheme": "basic", "description": "company\\user, a colon, the password"}
-            },
-            "schemas": {**SCHEMAS, **REST_SCHEMAS},
+            "securitySchemes": SECURITY_SCHEMES,
+            "schemas": {**SCHEMAS, **REST_SCHEMAS, **LOGIN_SCHEMAS},
         },
     }
 

@@ -31,6 +31,8 @@ def main() -> None:
         log_level="warning",
         access_log=False,
         server_header=False,
+        # Who reads what proxies say reads it itself: `staithe.http.base_url`.
+        proxy_headers=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     stop_with(int(sys.argv[2]))

@@ -1,0 +1,24 @@
+"""`GET /id`: who is logged in, and where the APIs are. Clients ask it first, on any host name."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import anyio.to_thread
+
+from staithe.app import App
+from staithe.domain.errors import NotAuthenticated
+from staithe.http.auth import identify
+from staithe.http.base_url import base_url_of
+from staithe.http.bodies import AnyRequest
+from staithe.http.calls import Answer
+from staithe.wire.identity import NOT_AUTHENTICATED, identity_body
+
+
+async def answer_identity(app: App, request: AnyRequest) -> Answer:
+    """Answer `GET /id`: 200 in any case, as clients compare the text that stands for a wrong login."""
+    try:
+        user = await anyio.to_thread.run_sync(partial(identify, app, request.headers.get("authorization")))
+    except NotAuthenticated:
+        return Answer(200, NOT_AUTHENTICATED)
+    return Answer(200, identity_body(user, base_url_of(request, app.settings.public_url)))
