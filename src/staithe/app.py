@@ -8,6 +8,7 @@ from staithe.clock import Clock, make_clock
 from staithe.config import Settings
 from staithe.services.accounts import Logins
 from staithe.services.stores import Stores
+from staithe.services.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +18,12 @@ class App:
     settings: Settings
     stores: Stores
     logins: Logins
+    tokens: Tokens
     clock: Clock
 
 
 def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
     stores = Stores(settings.data)
-    return App(settings, stores, Logins(stores), make_clock(settings.clock_file))
+    tokens = Tokens(stores, settings.access_token_seconds)
+    return App(settings, stores, Logins(stores), tokens, make_clock(settings.clock_file))

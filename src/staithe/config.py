@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from staithe.domain.limits import CONTRACTED_CONTACTS, STAGING_KB_PER_CONTACT
+from staithe.domain.limits import ACCESS_TOKEN_LIFE, CONTRACTED_CONTACTS, SECOND, STAGING_KB_PER_CONTACT
 
 HANDOVER: Final = "STAITHE_SETTINGS"
 """The environment variable in which `staithe serve` hands its settings to the processes it starts."""
@@ -23,10 +23,13 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
     workers: int = 1
     request_timeout_seconds: float = 60.0
     most_uploads: int = 32
     staging_quota_kb: int = CONTRACTED_CONTACTS * STAGING_KB_PER_CONTACT
+    access_token_seconds: int = ACCESS_TOKEN_LIFE // SECOND
     lease_seconds: float = 10.0
     allow_private_callbacks: bool = False
     clock_file: Path | None = None

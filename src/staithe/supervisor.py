@@ -82,7 +82,8 @@ class Supervisor:
     def url(self) -> str:
         """The server's base URL."""
         host = self.settings.host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.settings.port}"
+        scheme = "http" if self.settings.tls_certificate is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.settings.port}"
 
     def run(self) -> None:
         """Serve until `stopping` is set, then stop every process: HTTP first, so that nothing new comes in."""

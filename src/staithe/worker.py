@@ -24,7 +24,7 @@ from staithe.domain.companies import Company
 from staithe.domain.limits import SECOND
 from staithe.domain.syncs import Sync
 from staithe.orphan import stop_with
-from staithe.services import callbacks, retention
+from staithe.services import callbacks, retention, tokens
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import CompanyStore
 from staithe.storage import control, sqlite, syncs
@@ -209,6 +209,7 @@ class Worker:
     def retain(self) -> None:
         """Remove what has expired, in every company, again and again."""
         while not self.finished.wait(RETENTION_SECONDS):
+            self.remove_expired_tokens()
             for company in self.companies():
                 try:
                     removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
@@ -217,6 +218,15 @@ class Worker:
                     continue
                 if removed.anything:
                     LOGGER.info("company %s, expired: %s", company.name, removed)
+
+    def remove_expired_tokens(self) -> None:
+        try:
+            removed = tokens.remove_expired(self.app.stores, self.app.clock())
+        except Exception:
+            LOGGER.exception("retention of tokens")
+            return
+        if removed:
+            LOGGER.info("expired tokens removed: %d", removed)
 
 
 def main() -> None:

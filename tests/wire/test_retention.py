@@ -4,32 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from staithe.services import retention
 from tests.support.api import Api
+from tests.support.clock import Clock
 from tests.support.server import RunningServer
 
-DAY_SECONDS = 86_400
 YEAR_DAYS = 365
-
-
-class Clock:
-    """Moves the server's clock."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.days = 0.0
-        self.forward(0)
-
-    def forward(self, days: float) -> None:
-        """Go on so many days."""
-        self.days += days
-        aside = self.file.with_suffix(".new")
-        aside.write_text(str(self.days * DAY_SECONDS))
-        aside.rename(self.file)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from staithe import __version__
-from staithe.cli import accounts, demo, seed, serve, status
+from staithe.cli import accounts, clients, demo, seed, serve, status
 from staithe.cli.console import ERRORS
 from staithe.domain.errors import RequestError
 
@@ -48,6 +48,11 @@ app.add_typer(company_app, name="company")
 user_app = typer.Typer(help="Users: who may log in, and what for.", no_args_is_help=True)
 user_app.command("create")(accounts.create_user)
 app.add_typer(user_app, name="user")
+client_app = typer.Typer(help="Clients: programs that log in with OAuth and act for users.", no_args_is_help=True)
+client_app.command("create")(clients.create_client)
+client_app.command("list")(clients.list_clients)
+client_app.command("delete")(clients.delete_client)
+app.add_typer(client_app, name="client")
 
 
 def main() -> None:

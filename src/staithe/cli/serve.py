@@ -21,6 +21,7 @@ from staithe.domain.errors import Conflict
 from staithe.services import accounts
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor, only_server_of
+from staithe.tls import accept_any_certificate, check_tls_files
 
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
@@ -33,6 +34,12 @@ def serve(
     public_url: Annotated[
         str, typer.Option(help="The URL that /id gives to clients. Default: the one that each client has called.")
     ] = DEFAULTS.public_url,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Serve https with this certificate: a PEM file, the chain after it.")
+    ] = DEFAULTS.tls_certificate,
+    tls_key: Annotated[
+        Path | None, typer.Option(help="The certificate's key: a PEM file without a password.")
+    ] = DEFAULTS.tls_key,
     data: Data = DEFAULT_DATA,
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
     request_timeout: Annotated[
@@ -47,6 +54,9 @@ def serve(
     lease_seconds: Annotated[
         float, typer.Option(min=0.5, help="A sync whose worker gives no sign for so long is taken up by another.")
     ] = DEFAULTS.lease_seconds,
+    access_token_seconds: Annotated[
+        int, typer.Option(min=1, help="How long an OAuth access token is good for; short for tests of renewal.")
+    ] = DEFAULTS.access_token_seconds,
     allow_private_callbacks: Annotated[
         bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
     ] = False,
@@ -66,14 +76,18 @@ def serve(
         host=host,
         port=port,
         public_url=read_public_url(public_url) if public_url else "",
+        tls_certificate=tls_cert.absolute() if tls_cert else None,
+        tls_key=tls_key.absolute() if tls_key else None,
         workers=workers,
         request_timeout_seconds=request_timeout,
         most_uploads=max_uploads,
         staging_quota_kb=staging_quota_kb,
         lease_seconds=lease_seconds,
+        access_token_seconds=access_token_seconds,
         allow_private_callbacks=allow_private_callbacks,
         clock_file=clock_file.absolute() if clock_file else None,
     )
+    check_tls_files(settings.tls_certificate, settings.tls_key)
     with only_server_of(settings.data):
         stores = Stores(settings.data)
         announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
@@ -122,4 +136,4 @@ def announce_ready(supervisor: Supervisor) -> None:
 
 def wait_until_ready(url: str) -> None:
     """The first answer shows that the server is up: the socket is open before, so the request waits for it."""
-    httpx.get(f"{url}/readyz", timeout=START_SECONDS, trust_env=False)
+    httpx.get(f"{url}/readyz", timeout=START_SECONDS, trust_env=False, verify=accept_any_certificate())

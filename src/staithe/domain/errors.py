@@ -6,6 +6,7 @@ StaitheError
     │   ├── ParseFailed     the body is not what it says it is        (where)
     │   └── NotUnique       a value that must be unique is taken
     ├── NotAuthenticated    no login, or a wrong one
+    │   └── InvalidToken    an access token that is unknown or has ended
     ├── NotAllowed          the login's role lacks the right
     ├── NotFound            there is no such thing, nor was there
     ├── Gone                it existed, and was deleted or expired
@@ -69,6 +70,10 @@ class NotUnique(ValidationFailed):
 
 class NotAuthenticated(RequestError):
     """No login was sent, or it is wrong."""
+
+
+class InvalidToken(NotAuthenticated):
+    """The access token is unknown, has expired, or was ended."""
 
 
 class NotAllowed(RequestError):

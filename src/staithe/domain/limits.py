@@ -107,3 +107,15 @@ ASSET_NAME_CHARACTERS: Final = 100
 
 UNKNOWN_IDS_NAMED: Final = 100
 """Unknown contact ids that one error names [ours]."""
+
+ACCESS_TOKEN_LIFE: Final = 8 * HOUR
+"""An OAuth access token [authenticate-using-oauth; the default of a public client]."""
+
+REFRESH_TOKEN_LIFE: Final = 365 * DAY
+"""An OAuth refresh token, which is used once [authenticate-using-oauth, unverified]."""
+
+AUTHORIZATION_CODE_LIFE: Final = 60 * SECOND
+"""An OAuth authorization code, which is used once [authenticate-using-oauth, unverified]."""
+
+REDIRECT_URI_CHARACTERS: Final = 2000
+"""Characters of a redirect URI [ours]."""

@@ -18,11 +18,11 @@ from litestar.response import Stream
 from staithe.app import App
 from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
 from staithe.domain.errors import Failure, RequestError, ValidationFailed
-from staithe.http import downloads, errors, health, openapi, rest, rest_operation, uploads
+from staithe.http import downloads, errors, health, oauth_authorize, oauth_token, openapi, rest, rest_operation, uploads
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, BodyWatch, read_object
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
-from staithe.http.calls import Answer, Call, Pieces, read_id, read_parameters
+from staithe.http.calls import Answer, Call, Page, Pieces, read_id, read_parameters
 from staithe.http.identity import answer_identity
 from staithe.http.paths import canonical_path, spellings
 
@@ -91,6 +91,9 @@ def public_routes(app: App) -> list[HTTPRouteHandler]:
 
     return [
         make_route("GET", "/id", partial(answer_identity, app), BULK_MEDIA_TYPE),
+        make_route("GET", oauth_authorize.PATH, partial(oauth_authorize.ask_consent, app), BULK_MEDIA_TYPE),
+        make_route("POST", oauth_authorize.PATH, partial(oauth_authorize.take_consent, app), BULK_MEDIA_TYPE),
+        make_route("POST", oauth_token.PATH, partial(oauth_token.give_tokens, app), BULK_MEDIA_TYPE),
         make_route("GET", "/schema", partial(answer, openapi.schema_answer), BULK_MEDIA_TYPE),
         make_route("GET", "/healthz", partial(answer, health.alive), BULK_MEDIA_TYPE),
         make_route("GET", "/readyz", partial(answer, partial(health.ready, app)), BULK_MEDIA_TYPE),
@@ -133,8 +136,12 @@ async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: 
 def to_response(answer: Answer, media_type: str) -> Response[Any]:
     if isinstance(answer.body, Pieces):
         return Stream(answer.body.pieces, headers=dict(answer.headers), media_type=answer.body.media_type)
+    if isinstance(answer.body, Page):
+        content, media_type = answer.body.html.encode(), "text/html"
+    else:
+        content = answer.encoded()
     return Response(
-        answer.encoded(),
+        content,
         status_code=answer.status,
         headers=dict(answer.headers),
         media_type=media_type if answer.body is not None else None,

@@ -1,4 +1,4 @@
-"""Who is calling: HTTP Basic with `company\\user:password`."""
+"""Who is calling: HTTP Basic with `company\\user:password`, or a Bearer token."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ def read_basic(header: str) -> tuple[str, str]:
 
 
 def identify(app: App, header: str | None) -> User:
-    """The verified user. Slow for a login that is not remembered: call it in a thread.
+    """The verified user. Slow for a password that is not remembered: call it in a thread.
 
     Raises:
         NotAuthenticated: no login, or a wrong one.
     """
+    scheme, _, token = (header or "").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return app.tokens.verify(token.strip(), app.clock())
     return app.logins.verify(*read_basic(header or ""))
 
 

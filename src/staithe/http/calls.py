@@ -24,8 +24,15 @@ class Pieces:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """A body of HTML."""
+
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """Status and body: JSON, or `Pieces` of anything; no body is none, not null."""
+    """Status and body: JSON, a `Page`, or `Pieces` of anything; no body is none, not null."""
 
     status: int
     body: object = None

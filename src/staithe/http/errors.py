@@ -30,6 +30,8 @@ STATUSES: Final[Mapping[type[RequestError], int]] = {
     errors.Busy: 503,
 }
 
+BASIC_CHALLENGE: Final = 'Basic realm="Staithe", charset="UTF-8"'
+
 PHRASES: Final = {413: "Content Too Large"}
 """Where Python's name differs between versions: that of RFC 9110."""
 
@@ -44,7 +46,8 @@ def to_answer(error: RequestError) -> Answer:
     status = to_status(error)
     headers: dict[str, str] = {}
     if isinstance(error, errors.NotAuthenticated):
-        headers["WWW-Authenticate"] = 'Basic realm="Staithe", charset="UTF-8"'
+        fault = ', error="invalid_token"' if isinstance(error, errors.InvalidToken) else ""
+        headers["WWW-Authenticate"] = f'{BASIC_CHALLENGE}, Bearer realm="Staithe"{fault}'
     if isinstance(error, errors.Busy):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, ValidationFailed):

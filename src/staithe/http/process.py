@@ -22,7 +22,8 @@ STOP_SECONDS = 15
 def main() -> None:
     """Serve with the settings that the parent process handed over; arguments: the socket's number, the parent's id."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s http %(levelname)s %(message)s")
-    application = build_application(build(from_environment()))
+    settings = from_environment()
+    application = build_application(build(settings))
     config = uvicorn.Config(
         application,
         http="httptools",
@@ -33,6 +34,8 @@ def main() -> None:
         server_header=False,
         # Who reads what proxies say reads it itself: `staithe.http.base_url`.
         proxy_headers=False,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     stop_with(int(sys.argv[2]))

@@ -10,6 +10,7 @@ from typing import Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from msgspec import Struct
 
 from staithe.domain.companies import NAME_RULE, Company, Role, User, is_name
 from staithe.domain.errors import Conflict, Failure, NotAuthenticated, NotFound, ValidationFailed
@@ -19,7 +20,7 @@ from staithe.storage import control
 REMEMBER_SECONDS: Final = 300
 MOST_REMEMBERED: Final = 10_000
 HASHER: Final = PasswordHasher()
-LOGIN_ADVICE: Final = "Send HTTP Basic credentials: company\\user, a colon, the password."
+LOGIN_ADVICE: Final = "Send HTTP Basic credentials (company\\user, a colon, the password) or a Bearer token."
 
 
 def create_company(stores: Stores, name: str, at: int) -> Company:
@@ -101,6 +102,18 @@ def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
     return f"{company_name}\\{user_name}", made_up
 
 
+class Proof(Struct, frozen=True):
+    """A user who has logged in; `mark` is another as soon as the password or the role is set anew."""
+
+    user: User
+    mark: bytes
+
+
+def mark_password(password_hash: str) -> bytes:
+    """What stands for a stored password hash, whose salt is new each time it is set."""
+    return hashlib.sha256(password_hash.encode()).digest()
+
+
 class Logins:
     """Verifies logins, and remembers for minutes those that were right: hashing is slow on purpose.
 
@@ -115,6 +128,14 @@ class Logins:
 
     def verify(self, login: str, password: str) -> User:
         """The user of `company\\user` with this password.
+
+        Raises:
+            NotAuthenticated: there is none, or the password is another.
+        """
+        return self.prove(login, password).user
+
+    def prove(self, login: str, password: str) -> Proof:
+        """The same, with a mark of the password as it is now.
 
         Raises:
             NotAuthenticated: there is none, or the password is another.
@@ -135,7 +156,7 @@ class Logins:
             except (VerificationError, InvalidHashError):
                 raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE) from None
             self.remember(key, password_hash)
-        return user
+        return Proof(user, mark_password(password_hash))
 
     def remember(self, key: bytes, password_hash: str) -> None:
         with self.lock:

@@ -311,3 +311,42 @@ PENDING: Final = Table(
     Column("company_id", Integer, primary_key=True, autoincrement=False),
     Column("hints", BigInteger, nullable=False),
 )
+
+OAUTH_CLIENT: Final = Table(
+    "oauth_client",
+    CONTROL_METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("company_id", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False),
+    Column("identifier", Text, nullable=False, unique=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("redirect_uris", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("company_id", "name_key"),
+)
+
+OAUTH_GRANT: Final = Table(
+    "oauth_grant",
+    CONTROL_METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("client_id", Integer, nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("user_mark", LargeBinary, nullable=False),
+    Column("redirect_uri", Text),
+    Column("challenge", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Index("oauth_grant_by_client", "client_id"),
+)
+
+OAUTH_TOKEN: Final = Table(
+    "oauth_token",
+    CONTROL_METADATA,
+    Column("token_hash", LargeBinary, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("grant_id", Integer, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Index("oauth_token_by_grant", "grant_id"),
+    Index("oauth_token_by_expiry", "expires_at"),
+)

@@ -1,0 +1,175 @@
+"""`/auth/oauth2/authorize`: a user logs in and lets a client act for him or her, or does not."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+
+import anyio.to_thread
+from msgspec import Struct
+
+from staithe.app import App
+from staithe.domain.oauth import (
+    Client,
+    OAuthFault,
+    OAuthRefused,
+    ResponseType,
+    Wish,
+    add_fragment,
+    add_to_query,
+    choose_redirect_uri,
+    read_wish,
+)
+from staithe.http.base_url import base_url_of
+from staithe.http.bodies import AnyRequest, read_object
+from staithe.http.calls import Answer
+from staithe.http.oauth_form import read_form
+from staithe.http.oauth_page import show_consent, show_problem
+from staithe.http.oauth_token import token_body
+from staithe.services.accounts import Proof
+from staithe.services.clients import find_client
+from staithe.services.tokens import prove_for
+
+PATH: Final = "/auth/oauth2/authorize"
+ASKED: Final = (
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+)
+KEY_NAME: Final = "form_key"
+KEY_COOKIE: Final = "staithe_form"
+KEY_BYTES: Final = 32
+KEY_SECONDS: Final = 3600
+KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+UNKNOWN_CLIENT: Final = "It names no program that is registered here."
+OTHER_REDIRECT: Final = "It wants the answer sent to a place that is not registered for the program."
+STALE_FORM: Final = "This form is no longer good, or cookies are blocked. Please try again."
+WRONG_LOGIN: Final = "The user name or the password is wrong."
+
+Parameters = Mapping[str, str]
+
+
+class FormKey(Struct, frozen=True):
+    """What proves that a form was shown by this server to this browser: it has it as a cookie and in the form.
+
+    Another site can send the form, but not with the cookie; and all it would bring is a password of its own.
+    """
+
+    key: str
+    is_secure: bool
+
+    @property
+    def cookie(self) -> str:
+        """The Set-Cookie header."""
+        secure = "; Secure" if self.is_secure else ""
+        return f"{KEY_COOKIE}={self.key}; Path=/; Max-Age={KEY_SECONDS}; HttpOnly; SameSite=Lax{secure}"
+
+    def fits(self, parameters: Parameters) -> bool:
+        """Whether a form that was sent has it too."""
+        return hmac.compare_digest(self.key.encode(), parameters.get(KEY_NAME, "").encode())
+
+
+class Question(Struct, frozen=True):
+    """A request that can be answered: who asks for what, by which parameters."""
+
+    client: Client
+    wish: Wish
+    parameters: Parameters
+
+
+def read_key(app: App, request: AnyRequest) -> FormKey:
+    """The key that the browser has, or else a new one."""
+    sent = request.cookies.get(KEY_COOKIE, "")
+    key = sent if KEY.fullmatch(sent) else secrets.token_urlsafe(KEY_BYTES)
+    return FormKey(key, base_url_of(request, app.settings.public_url).startswith("https:"))
+
+
+async def ask_consent(app: App, request: AnyRequest) -> Answer:
+    """Answer GET: the page, or what is wrong with the request."""
+    ask = partial(show_form, form_key=read_key(app, request))
+    return await anyio.to_thread.run_sync(answer_question, app, request.scope["query_string"], ask)
+
+
+async def take_consent(app: App, request: AnyRequest) -> Answer:
+    """Answer POST: back to the client with a code, a token or a refusal; or the page again after a wrong login."""
+    deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
+    form = await read_object(request, deadline)
+    take = partial(decide, app, read_key(app, request))
+    return await anyio.to_thread.run_sync(answer_question, app, form, take)
+
+
+def answer_question(app: App, form: bytes, answer: Callable[[Question], Answer]) -> Answer:
+    """Answer a request as `answer` does, if something can be.
+
+    What is wrong with it goes to the redirect URI, but only to one that is the client's; else the user is told.
+    """
+    try:
+        parameters = read_form(form)
+    except OAuthRefused as error:
+        return show_problem(error.description)
+    client = find_client(app.stores, parameters.get("client_id", ""))
+    if client is None:
+        return show_problem(UNKNOWN_CLIENT)
+    redirect_uri = choose_redirect_uri(client, parameters.get("redirect_uri"))
+    if redirect_uri is None:
+        return show_problem(OTHER_REDIRECT)
+    try:
+        return answer(Question(client, read_wish(parameters, redirect_uri), parameters))
+    except OAuthRefused as error:
+        told = {"error": error.fault.value, "error_description": error.description}
+        return go_back(redirect_uri, parameters, told)
+
+
+def show_form(question: Question, form_key: FormKey, *, user_name: str = "", problem: str = "") -> Answer:
+    asked = {name: question.parameters[name] for name in ASKED if name in question.parameters}
+    hidden = {**asked, KEY_NAME: form_key.key}
+    return show_consent(
+        question.client, question.wish.redirect_uri, hidden, form_key.cookie, user_name=user_name, problem=problem
+    )
+
+
+def decide(app: App, form_key: FormKey, question: Question) -> Answer:
+    """Do what the user has decided.
+
+    Raises:
+        OAuthRefused: the user denies it.
+    """
+    parameters = question.parameters
+    user_name = parameters.get("username", "").strip()
+    if not form_key.fits(parameters):
+        return show_form(question, form_key, user_name=user_name, problem=STALE_FORM)
+    if parameters.get("decision") != "allow":
+        raise OAuthRefused(OAuthFault.ACCESS_DENIED, "The user does not allow it.")
+    login = user_name if "\\" in user_name else f"{question.client.company.name}\\{user_name}"
+    try:
+        proof = prove_for(app.logins, question.client, login, parameters.get("password", ""))
+    except OAuthRefused:
+        return show_form(question, form_key, user_name=user_name, problem=WRONG_LOGIN)
+    return go_back(question.wish.redirect_uri, parameters, grant(app, question, proof))
+
+
+def grant(app: App, question: Question, proof: Proof) -> Parameters:
+    """What the client is given: a code, or by the implicit grant an access token and nothing to refresh it with."""
+    now = app.clock()
+    if question.wish.response_type is ResponseType.CODE:
+        return {"code": app.tokens.grant_code(question.client, proof, question.wish, now)}
+    issued = app.tokens.grant_access(question.client, proof, now, may_refresh=False)
+    return {name: str(value) for name, value in token_body(issued).items()}
+
+
+def go_back(redirect_uri: str, parameters: Parameters, told: Parameters) -> Answer:
+    """Send the browser back to the client; answers of the implicit grant stand in the fragment (RFC 6749, 4.2.2)."""
+    state = {"state": parameters["state"]} if "state" in parameters else {}
+    add = add_fragment if parameters.get("response_type") == ResponseType.IMPLICIT else add_to_query
+    return Answer(HTTPStatus.SEE_OTHER, None, {"Location": add(redirect_uri, {**told, **state})})

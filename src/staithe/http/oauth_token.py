@@ -1,0 +1,131 @@
+"""`POST /auth/oauth2/token`: a client gets tokens for a code, a refresh token, or a user's password."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import unquote_plus
+
+import anyio.to_thread
+
+from staithe.app import App
+from staithe.domain.errors import ValidationFailed
+from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, check_scope
+from staithe.http.bodies import AnyRequest, read_object
+from staithe.http.calls import Answer
+from staithe.http.oauth_form import read_body
+from staithe.services.clients import authenticate_client
+from staithe.services.tokens import Exchange, Issued
+
+PATH: Final = "/auth/oauth2/token"
+CLIENT_CHALLENGE: Final = 'Basic realm="Staithe clients", charset="UTF-8"'
+
+Parameters = Mapping[str, str]
+
+
+async def give_tokens(app: App, request: AnyRequest) -> Answer:
+    """Answer a token request: tokens, or an error of RFC 6749, section 5.2."""
+    deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
+    try:
+        parameters = read_body(await read_object(request, deadline))
+        header = request.headers.get("authorization", "")
+        issued = await anyio.to_thread.run_sync(partial(issue_tokens, app, header, parameters))
+    except ValidationFailed as error:
+        return refuse(OAuthRefused(OAuthFault.INVALID_REQUEST, error.message))
+    except OAuthRefused as error:
+        return refuse(error)
+    return Answer(200, token_body(issued))
+
+
+def issue_tokens(app: App, header: str, parameters: Parameters) -> Issued:
+    """The tokens that a request is good for.
+
+    Raises:
+        OAuthRefused: it is good for none.
+    """
+    client = authenticate_client(app.stores, *read_client(header, parameters))
+    grant = GRANTS.get(need(parameters, "grant_type"))
+    if grant is None:
+        raise OAuthRefused(OAuthFault.UNSUPPORTED_GRANT_TYPE, f"grant_type must be one of {', '.join(GRANTS)}.")
+    check_scope(parameters.get("scope", ""))
+    return grant(app, client, parameters)
+
+
+def exchange_code(app: App, client: Client, parameters: Parameters) -> Issued:
+    sent = Exchange(need(parameters, "code"), parameters.get("redirect_uri"), parameters.get("code_verifier"))
+    return app.tokens.exchange(client, sent, app.clock())
+
+
+def refresh(app: App, client: Client, parameters: Parameters) -> Issued:
+    return app.tokens.refresh(client, need(parameters, "refresh_token"), app.clock())
+
+
+def log_in(app: App, client: Client, parameters: Parameters) -> Issued:
+    login, password = need(parameters, "username"), need(parameters, "password")
+    return app.tokens.log_in(app.logins, client, login, password, app.clock())
+
+
+GRANTS: Final[Mapping[str, Callable[[App, Client, Parameters], Issued]]] = {
+    "authorization_code": exchange_code,
+    "refresh_token": refresh,
+    "password": log_in,
+}
+"""Grant type -> what gives its tokens."""
+
+
+def need(parameters: Parameters, name: str) -> str:
+    """A parameter that has to be there.
+
+    Raises:
+        OAuthRefused: it is not.
+    """
+    if name not in parameters:
+        raise OAuthRefused(OAuthFault.INVALID_REQUEST, f"{name} is missing.")
+    return parameters[name]
+
+
+def read_client(header: str, parameters: Parameters) -> tuple[str, str]:
+    """Identifier and secret of a client: from HTTP Basic [observed in clients], or else from the body.
+
+    Raises:
+        OAuthRefused: they are not there, or said twice and not alike.
+    """
+    if not header:
+        if "client_id" in parameters and "client_secret" in parameters:
+            return parameters["client_id"], parameters["client_secret"]
+        raise OAuthRefused(OAuthFault.INVALID_CLIENT, "The client must send its id and secret by HTTP Basic.")
+    scheme, _, encoded = header.strip().partition(" ")
+    try:
+        text = base64.b64decode("".join(encoded.split())).decode() if scheme.lower() == "basic" else ""
+    except (binascii.Error, UnicodeDecodeError):
+        text = ""
+    identifier, colon, secret = text.partition(":")
+    if not colon:
+        raise OAuthRefused(OAuthFault.INVALID_CLIENT, "The Authorization header is no HTTP Basic with id and secret.")
+    if parameters.get("client_id", unquote_plus(identifier)) != unquote_plus(identifier):
+        raise OAuthRefused(OAuthFault.INVALID_REQUEST, "client_id is another than in the Authorization header.")
+    return unquote_plus(identifier), unquote_plus(secret)
+
+
+def token_body(issued: Issued) -> dict[str, object]:
+    """The body of Eloqua's token answers; without a refresh token where none is given."""
+    more = {"refresh_token": issued.refresh} if issued.refresh else {}
+    return {
+        "access_token": issued.access,
+        "token_type": "bearer",
+        "expires_in": issued.expires_in_seconds,
+        **more,
+    }
+
+
+def refuse(error: OAuthRefused) -> Answer:
+    """A refused token request."""
+    body = {"error": error.fault.value, "error_description": error.description}
+    if error.fault is OAuthFault.INVALID_CLIENT:
+        return Answer(HTTPStatus.UNAUTHORIZED, body, {"WWW-Authenticate": CLIENT_CHALLENGE})
+    return Answer(HTTPStatus.BAD_REQUEST, body)

@@ -1,0 +1,205 @@
+"""Grants and their tokens: given for a consent or a password, exchanged, verified, removed when their time is over.
+
+Codes and refresh tokens are good for one use. A second use means that somebody else has a copy, so everything that the
+grant gave ends with it. A grant is bound to the password of its user: setting that anew ends it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.domain.companies import User
+from staithe.domain.errors import InvalidToken, NotAuthenticated
+from staithe.domain.limits import AUTHORIZATION_CODE_LIFE, REFRESH_TOKEN_LIFE, SECOND
+from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, TokenKind, Wish, to_challenge
+from staithe.services.accounts import Logins, Proof, mark_password
+from staithe.services.stores import Stores
+from staithe.storage import oauth
+from staithe.storage.database import Connection
+from staithe.storage.oauth import Held, NewGrant
+
+SECRET_BYTES: Final = 32
+REMOVED_AT_ONCE: Final = 500
+
+CODE_USED: Final = "The code was used before: what it gave has ended."
+REFRESH_USED: Final = "The refresh token was used before: all tokens of its login have ended."
+CODE_WRONG: Final = "The code is unknown, expired, or was given to another client."
+REFRESH_WRONG: Final = "The refresh token is unknown, expired, or was given to another client."
+REDIRECT_OTHER: Final = "redirect_uri is not the one that the code was asked for with."
+VERIFIER_OTHER: Final = "code_verifier does not fit the code_challenge that the code was asked for with."
+LOGIN_WRONG: Final = "The user name or the password is wrong; the name has the form company\\user."
+RENEW_ADVICE: Final = "Get another with the refresh token, or by logging in again."
+
+
+class Issued(Struct, frozen=True):
+    """What a client gets; its access token ends after so many seconds."""
+
+    access: str
+    expires_in_seconds: int
+    refresh: str | None = None
+
+
+class Exchange(Struct, frozen=True):
+    """What a client sends for a code."""
+
+    code: str
+    redirect_uri: str | None
+    verifier: str | None
+
+
+def hash_secret(secret: str) -> bytes:
+    """What is stored of a token, a code or a client's secret."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()
+
+
+class Tokens:
+    """Gives and verifies tokens.
+
+    Args:
+        stores: of the data directory.
+        access_life_seconds: how long an access token is good for.
+    """
+
+    def __init__(self, stores: Stores, access_life_seconds: int) -> None:
+        self.stores = stores
+        self.access_life_seconds = access_life_seconds
+
+    def verify(self, token: str, now: int) -> User:
+        """The user for whom an access token was given, as the user is now.
+
+        Raises:
+            InvalidToken: it is unknown or expired, or the user's password was set anew.
+        """
+        with self.stores.control.read() as connection:
+            held = oauth.find_token(connection, hash_secret(token), TokenKind.ACCESS)
+        if held is None or not is_good(held, now):
+            raise InvalidToken("The access token is unknown or has expired.", RENEW_ADVICE)
+        return held.user
+
+    def grant_code(self, client: Client, proof: Proof, wish: Wish, now: int) -> str:
+        """A code for a user's consent, to be exchanged within a minute.
+
+        Raises:
+            OAuthRefused: the client is gone.
+        """
+        redirect_uri = wish.redirect_uri if wish.names_redirect else None
+        grant = NewGrant(client.id, proof.user.id, proof.mark, redirect_uri, wish.challenge)
+        with self.stores.control.write() as connection:
+            grant_id = add_grant(connection, client, grant, now)
+            return add_token(connection, TokenKind.CODE, grant_id, now + AUTHORIZATION_CODE_LIFE)
+
+    def grant_access(self, client: Client, proof: Proof, now: int, *, may_refresh: bool) -> Issued:
+        """Tokens for a user's consent or password.
+
+        Raises:
+            OAuthRefused: the client is gone.
+        """
+        with self.stores.control.write() as connection:
+            grant_id = add_grant(connection, client, NewGrant(client.id, proof.user.id, proof.mark), now)
+            return self.issue(connection, grant_id, now, may_refresh=may_refresh)
+
+    def log_in(self, logins: Logins, client: Client, login: str, password: str, now: int) -> Issued:
+        """Tokens for a user's password.
+
+        Raises:
+            OAuthRefused: the login is wrong, or of another company than the client's.
+        """
+        return self.grant_access(client, prove_for(logins, client, login, password), now, may_refresh=True)
+
+    def exchange(self, client: Client, sent: Exchange, now: int) -> Issued:
+        """Tokens for a code.
+
+        Raises:
+            OAuthRefused: the code is not good, or was not asked for like this.
+        """
+
+        def check(held: Held) -> str:
+            usable = (None, *client.redirect_uris) if held.redirect_uri is None else (held.redirect_uri,)
+            if sent.redirect_uri not in usable:
+                return REDIRECT_OTHER
+            given = None if sent.verifier is None else to_challenge(sent.verifier)
+            return "" if given == held.challenge else VERIFIER_OTHER
+
+        return self.use(client, TokenKind.CODE, sent.code, now, check)
+
+    def refresh(self, client: Client, token: str, now: int) -> Issued:
+        """New tokens for a refresh token, which is used up by it.
+
+        Raises:
+            OAuthRefused: the refresh token is not good.
+        """
+        return self.use(client, TokenKind.REFRESH, token, now, lambda _: "")
+
+    def use(self, client: Client, kind: TokenKind, secret: str, now: int, check: Callable[[Held], str]) -> Issued:
+        """Use a code or a refresh token up; `check` says what else is wrong with the request, or nothing."""
+        token_hash = hash_secret(secret)
+        with self.stores.control.write() as connection:
+            held = oauth.find_token(connection, token_hash, kind)
+            if held is None or held.client_id != client.id or not (held.is_used or is_good(held, now)):
+                problem = CODE_WRONG if kind is TokenKind.CODE else REFRESH_WRONG
+            elif held.is_used:
+                oauth.delete_grant(connection, held.grant_id)
+                problem = CODE_USED if kind is TokenKind.CODE else REFRESH_USED
+            else:
+                problem = check(held)
+                if not problem:
+                    oauth.use_token(connection, token_hash, now, now + REFRESH_TOKEN_LIFE)
+                    return self.issue(connection, held.grant_id, now, may_refresh=True)
+        raise OAuthRefused(OAuthFault.INVALID_GRANT, problem)
+
+    def issue(self, connection: Connection, grant_id: int, now: int, *, may_refresh: bool) -> Issued:
+        access = add_token(connection, TokenKind.ACCESS, grant_id, now + self.access_life_seconds * SECOND)
+        refresh = add_token(connection, TokenKind.REFRESH, grant_id, now + REFRESH_TOKEN_LIFE) if may_refresh else None
+        return Issued(access, self.access_life_seconds, refresh)
+
+
+def prove_for(logins: Logins, client: Client, login: str, password: str) -> Proof:
+    """The user who logs in, who must be of the client's company.
+
+    Raises:
+        OAuthRefused: the login is wrong, or of another company.
+    """
+    try:
+        proof = logins.prove(login, password)
+    except NotAuthenticated:
+        raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG) from None
+    if proof.user.company != client.company:
+        raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG)
+    return proof
+
+
+def is_good(held: Held, now: int) -> bool:
+    """Whether a token's time is not over, nor its user's password another than when the grant was made."""
+    return held.expires_at > now and hmac.compare_digest(held.user_mark, mark_password(held.password_hash))
+
+
+def add_grant(connection: Connection, client: Client, grant: NewGrant, now: int) -> int:
+    if not oauth.has_client(connection, client):
+        raise OAuthRefused(OAuthFault.INVALID_CLIENT, "The client was deleted.")
+    return oauth.add_grant(connection, grant, now)
+
+
+def add_token(connection: Connection, kind: TokenKind, grant_id: int, expires_at: int) -> str:
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    oauth.add_token(connection, hash_secret(secret), kind, grant_id, expires_at)
+    return secret
+
+
+def remove_expired(stores: Stores, now: int) -> int:
+    """Remove tokens whose time is over, and grants that have none left; gives how many tokens."""
+    removed = 0
+    while True:
+        # Looked for first: with nothing to remove there is no commit, which would wake every worker.
+        with stores.control.read() as connection:
+            expired = oauth.expired_tokens(connection, now, REMOVED_AT_ONCE)
+        if not expired:
+            return removed
+        with stores.control.write() as connection:
+            oauth.delete_tokens(connection, expired)
+        removed += len(expired)
