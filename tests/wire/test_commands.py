@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from staithe import __version__
+from tests.support.oauth import Program
 from tests.support.server import RunningServer
 
 
@@ -31,7 +32,16 @@ def staithe(*words: str, given: str = "", **environment: str) -> subprocess.Comp
 
 def test_version_and_help() -> None:
     assert staithe("--version").stdout == f"staithe {__version__}\n"
-    for words in ([], ["serve"], ["demo"], ["seed"], ["status"], ["company", "create"], ["user", "create"]):
+    for words in (
+        [],
+        ["serve"],
+        ["demo"],
+        ["seed"],
+        ["status"],
+        ["company", "create"],
+        ["user", "create"],
+        ["client", "create"],
+    ):
         shown = staithe(*words, "--help")
         assert shown.returncode == 0
         assert "Usage: " in shown.stdout
@@ -72,6 +82,32 @@ def test_companies_users_and_contacts_beside_a_running_server(server: RunningSer
     }
 
 
+def test_clients_beside_a_running_server(server: RunningServer) -> None:
+    data = ["--data", str(server.data)]
+    server.new_company("harbour")
+    uris = ["https://a.example/done", "com.example.app:/done"]
+    options = [word for uri in uris for word in ("--redirect-uri", uri)]
+    made = json.loads(staithe("client", "create", "Harbour", "Ferry", *options, *data, "--json").stdout)
+    secret, identifier = made.pop("clientSecret"), made["clientId"]
+    assert made == {"company": "harbour", "name": "Ferry", "clientId": identifier, "redirectUris": uris}
+    program = Program(server.url, identifier, secret)
+    access = program.log_in("harbour\\ann")["access_token"]
+    listed = json.loads(staithe("client", "list", *data, "--json").stdout)
+    assert [c for c in listed if c["company"] == "harbour"] == [made]
+    again = staithe("client", "create", "harbour", "FERRY", *data)
+    assert (again.returncode, again.stdout) == (1, "")
+    assert "Company harbour has a client FERRY already." in again.stderr
+    shown = staithe("client", "create", "harbour", "Barge", *data).stdout
+    identifier, secret = (re.search(rf"{word}\s+(\S+)\n", shown) for word in ("client id", "shown once"))
+    assert identifier
+    assert secret
+    assert Program(server.url, identifier[1], secret[1]).log_in("harbour\\ann")["token_type"] == "bearer"
+    assert "Barge" in staithe("client", "list", *data).stdout
+    deleted = json.loads(staithe("client", "delete", "harbour", "ferry", *data, "--json").stdout)
+    assert deleted == {"company": "harbour", "name": "Ferry", "clientId": program.identifier}
+    assert program.bulk(access).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -80,6 +116,27 @@ def test_companies_users_and_contacts_beside_a_running_server(server: RunningSer
         (["user", "create", "nowhere", "x", "--password-stdin"], "There is no company nowhere."),
         (["user", "create", "acme", "x", "--password-stdin"], "password: Must not be empty."),
         (["seed", "nowhere", "--contacts", "1"], "There is no company nowhere."),
+        (["client", "create", "nowhere", "x"], "There is no company nowhere."),
+        (["client", "create", "acme", " "], "name: Must have 1 to 100 printable characters."),
+        (["client", "delete", "acme", "x"], "Company acme has no client x."),
+        *(
+            (["client", "create", "acme", "x", "--redirect-uri", uri], "redirect-uri: Must be an absolute http")
+            for uri in (
+                "",
+                "app.example.com/done",
+                "//app.example.com/done",
+                "https:///done",
+                "https://app.example.com/done#x",
+                "https://ann@app.example.com/done",
+                "https://app.example.com/a b",
+                "https://app.example.com;script-src:443/",
+                "https://app.example.com:99999/",
+                "javascript:alert(1)",
+                "data:text/html,x",
+                "com.example.app:",
+                "https://app.example.com/" + "x" * 2000,
+            )
+        ),
     ],
 )
 def test_wrong_commands_say_so_in_a_line(server: RunningServer, words: list[str], said: str) -> None:

@@ -5,29 +5,101 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from staithe.wire.schemas import refer
+from staithe.domain.oauth import SCOPE
+from staithe.http import oauth_authorize, oauth_token
+from staithe.wire.schemas import Schema, refer
 
+SCOPES: Final = {SCOPE: "Whatever the user may do."}
+FLOWS: Final = {
+    "authorizationCode": {
+        "authorizationUrl": oauth_authorize.PATH,
+        "tokenUrl": oauth_token.PATH,
+        "refreshUrl": oauth_token.PATH,
+        "scopes": SCOPES,
+    },
+    "implicit": {"authorizationUrl": oauth_authorize.PATH, "scopes": SCOPES},
+    "password": {"tokenUrl": oauth_token.PATH, "refreshUrl": oauth_token.PATH, "scopes": SCOPES},
+}
 SECURITY_SCHEMES: Final[Mapping[str, Any]] = {
     "basic": {"type": "http", "scheme": "basic", "description": "company\\user, a colon, the password"},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "an access token"},
+    "oauth": {"type": "oauth2", "flows": FLOWS, "description": "how to get one"},
+}
+
+
+def answer_with(description: str, media_type: str, schema: Schema) -> Schema:
+    """One response object."""
+    return {"description": description, "content": {media_type: {"schema": schema}}}
+
+
+HTML: Final[Schema] = {"type": "string"}
+FAULTS: Final[Mapping[str, Any]] = {
+    "500": answer_with("A fault of the server: the error id stands in its log.", "application/json", refer("Error")),
+    "503": answer_with("Not now: see Retry-After.", "application/json", refer("Error")),
+}
+WHERE_IT_GOES: Final[Mapping[str, Any]] = {
+    "303": {"description": "Back to the client, with a code, a token or an error."},
+    "400": answer_with("No client is named, or no redirect URI of its own.", "text/html", HTML),
+    **FAULTS,
 }
 
 IDENTITY: Final[Mapping[str, Any]] = {
     "operationId": "getId",
     "description": "Who is logged in, and the base URL of all else. Status 200 whether the login is right or not.",
     "responses": {
-        "200": {
-            "description": "Whose login it is, or the text that it is none.",
-            "content": {"application/json": {"schema": {"anyOf": [refer("Identity"), refer("NotAuthenticated")]}}},
-        },
-        "500": {
-            "description": "A fault of the server: the error id stands in its log.",
-            "content": {"application/json": {"schema": refer("Error")}},
-        },
-        "503": {
-            "description": "Not now: see Retry-After.",
-            "content": {"application/json": {"schema": refer("Error")}},
-        },
+        "200": answer_with(
+            "Whose login it is, or the text that it is none.",
+            "application/json",
+            {"anyOf": [refer("Identity"), refer("NotAuthenticated")]},
+        ),
+        **FAULTS,
     },
 }
 
-LOGIN_PATHS: Final[Mapping[str, Any]] = {"/id": {"get": IDENTITY}}
+CONSENT_PAGE: Final[Mapping[str, Any]] = {
+    "operationId": "getAuthorize",
+    "description": "The page on which a user lets a client act for him or her.",
+    "security": [],
+    "parameters": [
+        {"name": name, "in": "query", "required": name in ("response_type", "client_id"), "schema": {"type": "string"}}
+        for name in oauth_authorize.ASKED
+    ],
+    "responses": {"200": answer_with("The page.", "text/html", HTML), **WHERE_IT_GOES},
+}
+
+CONSENT: Final[Mapping[str, Any]] = {
+    "operationId": "postAuthorize",
+    "description": "What the form of the page sends.",
+    "security": [],
+    "requestBody": {
+        "required": True,
+        "content": {"application/x-www-form-urlencoded": {"schema": refer("Consent")}},
+    },
+    "responses": {"403": answer_with("The page again: the login is wrong.", "text/html", HTML), **WHERE_IT_GOES},
+}
+
+TOKENS: Final[Mapping[str, Any]] = {
+    "operationId": "postToken",
+    "description": "Tokens for a code, a refresh token, or a user's password.",
+    "security": [],
+    "requestBody": {
+        "required": True,
+        "content": {
+            media_type: {"schema": refer("TokenRequest")}
+            for media_type in ("application/x-www-form-urlencoded", "application/json")
+        },
+    },
+    "responses": {
+        "200": answer_with("Tokens.", "application/json", refer("Tokens")),
+        "400": answer_with("Nothing is given.", "application/json", refer("OAuthError")),
+        "401": answer_with("The client is unknown.", "application/json", refer("OAuthError")),
+        "413": answer_with("The request is too large.", "application/json", refer("Error")),
+        **FAULTS,
+    },
+}
+
+LOGIN_PATHS: Final[Mapping[str, Any]] = {
+    "/id": {"get": IDENTITY},
+    oauth_authorize.PATH: {"get": CONSENT_PAGE, "post": CONSENT},
+    oauth_token.PATH: {"post": TOKENS},
+}

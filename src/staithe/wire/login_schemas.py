@@ -1,13 +1,25 @@
-"""JSON Schemas of the bodies by which clients find out who they are and where the APIs are."""
+"""JSON Schemas of the bodies by which clients log in, and find out who they are and where the APIs are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
+from staithe.domain.oauth import OAuthFault
 from staithe.wire.identity import NOT_AUTHENTICATED, SOAP_SERVICES
 from staithe.wire.schemas import COUNT, TEXT, Schema, make_object
 
+TOKEN_PARAMETERS: Final = (
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "username",
+    "password",
+    "scope",
+    "client_id",
+    "client_secret",
+)
 USER_TEXTS: Final = ("username", "displayName", "firstName", "lastName", "emailAddress")
 
 
@@ -29,6 +41,37 @@ LOGIN_SCHEMAS: Final[Mapping[str, Schema]] = {
         },
         ("site", "user", "urls"),
         description="Who is logged in, and where the APIs are; put `2.0` for `{version}`.",
+    ),
+    "TokenRequest": make_object(
+        {
+            "grant_type": {"type": "string", "enum": ["authorization_code", "refresh_token", "password"]},
+            **dict.fromkeys(TOKEN_PARAMETERS, TEXT),
+        },
+        ("grant_type",),
+        description="The client's id and secret stand here or in HTTP Basic.",
+    ),
+    "Tokens": make_object(
+        {
+            "access_token": TEXT,
+            "token_type": {"type": "string", "const": "bearer"},
+            "expires_in": {**COUNT, "description": "seconds"},
+            "refresh_token": TEXT,
+        },
+        ("access_token", "token_type", "expires_in", "refresh_token"),
+    ),
+    "OAuthError": make_object(
+        {"error": {"type": "string", "enum": [fault.value for fault in OAuthFault]}, "error_description": TEXT},
+        ("error", "error_description"),
+    ),
+    "Consent": make_object(
+        {
+            "client_id": TEXT,
+            "form_key": TEXT,
+            "username": TEXT,
+            "password": TEXT,
+            "decision": {"type": "string", "enum": ["allow", "deny"]},
+        },
+        ("client_id", "form_key", "decision"),
     ),
     "NotAuthenticated": {"type": "string", "const": NOT_AUTHENTICATED},
 }
