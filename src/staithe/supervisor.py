@@ -26,6 +26,8 @@ from staithe.services.stores import Stores
 from staithe.storage import control, syncs
 
 LOGGER: Final = logging.getLogger(__name__)
+URL_FILE: Final = "serve.url"
+"""In the data directory while a server runs on it: where it can be reached."""
 BACKLOG: Final = 1024
 WATCH_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 30.0
@@ -88,13 +90,16 @@ class Supervisor:
     def run(self) -> None:
         """Serve until `stopping` is set, then stop every process: HTTP first, so that nothing new comes in."""
         self.release_leases()
+        url_file = self.settings.data / URL_FILE
         try:
             for child in self.children:
                 child.run()
+            url_file.write_text(self.url)
             while not self.stopping.wait(WATCH_SECONDS):
                 for child in self.children:
                     child.revive()
         finally:
+            url_file.unlink(missing_ok=True)
             for child in self.children:
                 stop(child)
             self.listener.close()

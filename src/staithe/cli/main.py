@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from staithe import __version__
-from staithe.cli import accounts, clients, demo, seed, serve, status
+from staithe.cli import accounts, clients, demo, run, seed, serve, status
 from staithe.cli.console import ERRORS
 from staithe.domain.errors import RequestError
 
@@ -40,6 +40,7 @@ def root(
 
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
+app.command("run", context_settings={"allow_interspersed_args": False}, epilog=run.EXAMPLES)(run.run)
 app.command("seed")(seed.seed)
 app.command("status")(status.status)
 company_app = typer.Typer(help="Companies: each has its own store, contacts and users.", no_args_is_help=True)
