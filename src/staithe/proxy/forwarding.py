@@ -57,6 +57,8 @@ def as_of_eloqua(request: h11.Request, target: bytes, place: Place) -> h11.Reque
     The server makes base URLs from the forwarded headers. They are always `https`, as Eloqua's are.
     """
     kept = [(key, value) for key, value in passed_on(request) if key.lower() not in OF_PROXIES]
+    if not any(key.lower() == b"host" for key, _ in kept):
+        kept.insert(0, (b"Host", place.host.encode()))
     told = [(b"X-Forwarded-Proto", b"https"), (b"X-Forwarded-Host", base_host(place.host).encode())]
     return to_upstream(request, target, [*kept, *told])
 
