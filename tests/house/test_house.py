@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 from collections import Counter
@@ -97,12 +98,23 @@ def tracked_files() -> list[Path]:
     return [ROOT / name for name in listed.splitlines()]
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+LOCK_FILES = [*ROOT.glob("requirements*.lock"), *(ROOT / "tests" / "clients").glob("*.lock")]
+
+
+@pytest.mark.parametrize("name", [str(path.relative_to(ROOT)) for path in sorted(LOCK_FILES)])
 def test_lock_files_have_hashes_and_no_addresses(name: str) -> None:
     text = (ROOT / name).read_text()
     assert "://" not in text
     assert not re.search(r"^-", text, re.M), "no options: where packages come from is the installer's business"
     assert text.count("--hash=sha256:") >= len(re.findall(r"^[\w.-]+==", text, re.M))
+
+
+def test_the_lock_file_of_node_has_hashes_and_no_addresses() -> None:
+    packages = json.loads((ROOT / "tests" / "clients" / "node" / "package-lock.json").read_text())["packages"]
+    assert len(packages) > 5
+    for name, package in packages.items():
+        assert "resolved" not in package, name
+        assert not name or package["integrity"].startswith("sha512-"), name
 
 
 def test_no_path_of_a_machine() -> None:
