@@ -35,6 +35,7 @@ def test_version_and_help() -> None:
     for words in (
         [],
         ["serve"],
+        ["run"],
         ["demo"],
         ["seed"],
         ["status"],
