@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import shutil
 import socket
@@ -15,9 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+import trustme
 
 from tests.support.api import Api
 from tests.support.run import OpenRun
@@ -253,24 +250,6 @@ def test_curl_uploads_with_an_expectation(run: OpenRun, client: httpx.Client, ap
     assert "< HTTP/1.1 204 No Content" in done.stderr
 
 
-def self_signed(folder: Path) -> Path:
-    """A certificate for localhost that nobody has vouched for, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder().subject_name(subject).issuer_name(subject).public_key(key.public_key())
-    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-    builder = builder.not_valid_after(now + datetime.timedelta(days=1))
-    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-    certificate = builder.sign(key, hashes.SHA256())
-    file = folder / "localhost.pem"
-    file.write_bytes(
-        certificate.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return file
-
-
 @contextmanager
 def echo_server(context: ssl.SSLContext | None) -> Iterator[int]:
     """A server on localhost that answers one connection with what it got until the client had no more: its port."""
@@ -293,16 +272,17 @@ def echo_server(context: ssl.SSLContext | None) -> Iterator[int]:
         listener.close()
 
 
-def test_an_allowed_host_is_tunnelled_untouched(run: OpenRun, tmp_path: Path) -> None:
+def test_an_allowed_host_is_tunnelled_untouched(run: OpenRun) -> None:
     """It shows its own certificate, and gets the bytes as they were sent."""
-    file = self_signed(tmp_path)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    authority = trustme.CA()
+    context, trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(trust)
     sent = b"PUT /x HTTP/1.1\r\nX-Forwarded-Host: a\r\nConnection: Upgrade\r\n\r\nEND"
     with echo_server(context) as port, run.connect() as connection:
         connection.sendall(f"CONNECT localhost:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
-        with ssl.create_default_context(cafile=str(file)).wrap_socket(connection, server_hostname="localhost") as tls:
+        with trust.wrap_socket(connection, server_hostname="localhost") as tls:
             tls.sendall(sent)
             assert read_all(tls).endswith(b"\r\n\r\n" + sent)
 
