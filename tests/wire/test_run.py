@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trustme
 
 from tests.support.api import Api
 from tests.support.run import COMMAND, SECONDS, OpenRun, clean_environment, python, staithe_run
@@ -228,6 +229,29 @@ print(httpx.get("https://login.eloqua.com/id", timeout=60).text)
         "https://secure.p03.eloqua.com https://secure.p03.eloqua.com/API/Bulk/{version}/",
         '"Not authenticated."',
     ]
+
+
+def test_a_server_that_speaks_tls_is_used(tmp_path: Path) -> None:
+    """Found by its data directory it need not be trusted; by a URL it must be."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    issued.private_key_pem.write_to_path(str(tmp_path / "key"))
+    issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert"))
+    authority.cert_pem.write_to_path(str(tmp_path / "ca"))
+    files = ("--tls-cert", str(tmp_path / "cert"), "--tls-key", str(tmp_path / "key"))
+    own = RunningServer(tmp_path / "data", *files)
+    login = LOGIN.split(":")
+    found = staithe_run("--data", str(own.data), *python(LIST_SYNCS), *login, cwd=tmp_path)
+    assert (found.returncode, json.loads(found.stdout)) == (0, EMPTY_PAGE)
+    url = own.url.replace("127.0.0.1", "localhost")
+    trusting = {"SSL_CERT_FILE": str(tmp_path / "ca")}
+    program = LIST_SYNCS.replace("STAITHE_DATA", "STAITHE_URL")
+    named = staithe_run("--server", url, *python(program), *login, cwd=tmp_path, environment=trusting)
+    assert (named.returncode, json.loads(named.stdout)) == (0, EMPTY_PAGE), named.stderr
+    refused = staithe_run("--server", url, *python(LIST_SYNCS), *login, cwd=tmp_path)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "CERTIFICATE_VERIFY_FAILED" in refused.stderr
+    assert own.stop() == 0
 
 
 def test_two_runs_at_once_have_one_authority(server: RunningServer, tmp_path: Path) -> None:

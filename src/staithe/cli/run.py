@@ -78,7 +78,7 @@ def run(
         root = Path(folder)
         with some_server(server, data, root, login) as (url, store):
             authority = authority_in(store or data or DEFAULT_DATA, root)
-            proxy = Proxy(authority, read_server_url(url), allowed, say)
+            proxy = Proxy(authority, read_server_url(url, is_own=store is not None), allowed, say)
             bundle = root / "certificates.pem"
             bundle.write_bytes(trusted(authority.pem, os.environ, others_too=bool(allowed)))
             with proxy.running() as proxy_url:

@@ -19,14 +19,18 @@ OF_PROXIES: Final = frozenset({b"forwarded", b"x-forwarded-host", b"x-forwarded-
 
 
 class Upstream(Struct, frozen=True):
-    """A server to ask: where it is, and whether it speaks TLS."""
+    """A server to ask: where it is, and how to speak TLS with it if it does."""
 
     place: Place
-    tls: bool = False
+    tls: ssl.SSLContext | None = None
 
 
-def read_server_url(url: str) -> Upstream:
+def read_server_url(url: str, *, is_own: bool = False) -> Upstream:
     """The server that a URL such as `http://127.0.0.1:8080` names.
+
+    Args:
+        url: with no path.
+        is_own: that it is known to be on this machine: its certificate then need not name the address it listens on.
 
     Raises:
         ValueError: it names none, or one below a path.
@@ -34,8 +38,13 @@ def read_server_url(url: str) -> Upstream:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
         raise ValueError(f"{url!r} is no server's URL")
-    tls = parts.scheme == "https"
-    return Upstream(Place(parts.hostname, parts.port or (HTTPS_PORT if tls else HTTP_PORT)), tls)
+    if parts.scheme == "http":
+        return Upstream(Place(parts.hostname, parts.port or HTTP_PORT))
+    trust = ssl.create_default_context()
+    if is_own:
+        trust.check_hostname = False
+        trust.verify_mode = ssl.CERT_NONE
+    return Upstream(Place(parts.hostname, parts.port or HTTPS_PORT), trust)
 
 
 async def reach(upstream: Upstream) -> ByteStream:
@@ -46,9 +55,10 @@ async def reach(upstream: Upstream) -> ByteStream:
     """
     with anyio.fail_after(CONNECT_SECONDS):
         host, port = upstream.place.host, upstream.place.port
-        if upstream.tls:
-            return await anyio.connect_tcp(host, port, ssl_context=ssl.create_default_context())
-        return await anyio.connect_tcp(host, port)
+        if upstream.tls is None:
+            return await anyio.connect_tcp(host, port)
+        # HTTP says itself where an answer ends, so nobody waits for the end of TLS to be told.
+        return await anyio.connect_tcp(host, port, ssl_context=upstream.tls, tls_standard_compatible=False)
 
 
 def as_of_eloqua(request: h11.Request, target: bytes, place: Place) -> h11.Request:
