@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.storage import dialect
@@ -44,13 +46,18 @@ def change_user(connection: Connection, user: User, password_hash: str, role: Ro
     connection.execute(update(USER).where(USER.c.id == user.id).values(password_hash=password_hash, role=role.value))
 
 
+SELECT_USER: Final = (
+    select(USER, COMPANY.c.name.label("company_name"))
+    .join(COMPANY, COMPANY.c.id == USER.c.company_id)
+    .where(COMPANY.c.name_key == bindparam("company_key"), USER.c.name_key == bindparam("user_key"))
+)
+"""Every request with a password reads this: to make the statement anew takes longer than to run it."""
+
+
 def find_user(connection: Connection, company_name: str, user_name: str) -> tuple[User, str] | None:
     """A user by the two halves of a login, in any case, with the hash of the password."""
-    row = connection.execute(
-        select(USER, COMPANY.c.name.label("company_name"))
-        .join(COMPANY, COMPANY.c.id == USER.c.company_id)
-        .where(COMPANY.c.name_key == company_name.lower(), USER.c.name_key == user_name.lower())
-    ).one_or_none()
+    keys = {"company_key": company_name.lower(), "user_key": user_name.lower()}
+    row = connection.execute(SELECT_USER, keys).one_or_none()
     if row is None:
         return None
     return User(row.id, Company(row.company_id, row.company_name), row.name, Role(row.role)), row.password_hash

@@ -7,11 +7,11 @@ every secret the SHA-256 alone is stored: they are long and random, so nothing s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.oauth import Client, TokenKind
@@ -57,7 +57,7 @@ def add_client(connection: Connection, client: Client, secret_hash: bytes, at: i
     return msgspec.structs.replace(client, id=new_id)
 
 
-SELECT_CLIENTS = select(OAUTH_CLIENT, COMPANY.c.name.label("company_name")).join(
+SELECT_CLIENTS: Final = select(OAUTH_CLIENT, COMPANY.c.name.label("company_name")).join(
     COMPANY, COMPANY.c.id == OAUTH_CLIENT.c.company_id
 )
 
@@ -120,29 +120,38 @@ def add_token(connection: Connection, token_hash: bytes, kind: TokenKind, grant_
     connection.execute(insert(OAUTH_TOKEN).values(**values))
 
 
+SELECT_TOKEN: Final = (
+    select(
+        OAUTH_TOKEN.c.expires_at,
+        OAUTH_TOKEN.c.used_at,
+        OAUTH_TOKEN.c.grant_id,
+        OAUTH_GRANT.c.client_id,
+        OAUTH_GRANT.c.user_id,
+        OAUTH_GRANT.c.user_mark,
+        OAUTH_GRANT.c.redirect_uri,
+        OAUTH_GRANT.c.challenge,
+        USER.c.company_id,
+        USER.c.name,
+        USER.c.role,
+        USER.c.password_hash,
+        COMPANY.c.name.label("company_name"),
+    )
+    .join(OAUTH_GRANT, OAUTH_GRANT.c.id == OAUTH_TOKEN.c.grant_id)
+    .join(OAUTH_CLIENT, OAUTH_CLIENT.c.id == OAUTH_GRANT.c.client_id)
+    .join(USER, USER.c.id == OAUTH_GRANT.c.user_id)
+    .join(COMPANY, COMPANY.c.id == USER.c.company_id)
+    .where(OAUTH_TOKEN.c.token_hash == bindparam("token_hash"), OAUTH_TOKEN.c.kind == bindparam("kind"))
+)
+"""Made once: to make it anew takes longer than to run it."""
+
+
 def find_token(connection: Connection, token_hash: bytes, kind: TokenKind) -> Held | None:
     """A token whose grant, client and user are all there. Every request with a Bearer token reads this, by keys."""
-    row = connection.execute(
-        select(
-            OAUTH_TOKEN.c.expires_at,
-            OAUTH_TOKEN.c.used_at,
-            OAUTH_GRANT,
-            USER.c.company_id,
-            USER.c.name,
-            USER.c.role,
-            USER.c.password_hash,
-            COMPANY.c.name.label("company_name"),
-        )
-        .join(OAUTH_GRANT, OAUTH_GRANT.c.id == OAUTH_TOKEN.c.grant_id)
-        .join(OAUTH_CLIENT, OAUTH_CLIENT.c.id == OAUTH_GRANT.c.client_id)
-        .join(USER, USER.c.id == OAUTH_GRANT.c.user_id)
-        .join(COMPANY, COMPANY.c.id == USER.c.company_id)
-        .where(OAUTH_TOKEN.c.token_hash == token_hash, OAUTH_TOKEN.c.kind == kind.value)
-    ).one_or_none()
+    row = connection.execute(SELECT_TOKEN, {"token_hash": token_hash, "kind": kind.value}).one_or_none()
     if row is None:
         return None
     return Held(
-        grant_id=row.id,
+        grant_id=row.grant_id,
         client_id=row.client_id,
         redirect_uri=row.redirect_uri,
         challenge=row.challenge,
