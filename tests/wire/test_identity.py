@@ -119,6 +119,8 @@ def test_a_missing_or_wrong_login_is_answered_200_with_a_text(server: RunningSer
             "https://a.example:8443",
         ),
         ({"host": "a.example", "x_forwarded_proto": "https", "x_forwarded_port": "80"}, "https://a.example"),
+        ({"host": "a.example", "x_forwarded_port": "0443"}, "http://a.example"),
+        ({"host": "a.example:0080"}, "http://a.example"),
         ({"host": "a.example:81", "x_forwarded_port": "8443"}, "http://a.example:81"),
         ({"host": "a.example", "x_forwarded_port": "8443x"}, "http://a.example"),
         ({"host": "a.example", "x_forwarded_port": "99999999999"}, "http://a.example"),

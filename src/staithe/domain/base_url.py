@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 
 from staithe.domain.errors import Failure, ValidationFailed
 
-DEFAULT_PORTS: Final[Mapping[str, str]] = {"http": "80", "https": "443"}
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"http": 80, "https": 443}
 """Scheme -> the port that a URL need not name."""
 
 HIGHEST_PORT: Final = 65535
+PORT_DIGITS: Final = 5
 HOST: Final = re.compile(
     r"(?P<name>\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63}){0,30}\.?)(?::(?P<port>[0-9]{1,5}))?"
 )
@@ -33,14 +34,16 @@ def to_base_url(scheme: str, host: str, port: str = "") -> str | None:
     found = HOST.fullmatch(host)
     if found is None or int(found["port"] or 0) > HIGHEST_PORT:
         return None
-    chosen = found["port"] or (port if is_unusual_port(port) else "")
-    written = f":{chosen}" if chosen and chosen != DEFAULT_PORTS[scheme] else ""
+    chosen = int(found["port"] or (port if is_unusual_port(port) else 0))
+    written = f":{chosen}" if chosen not in (0, DEFAULT_PORTS[scheme]) else ""
     return f"{scheme}://{found['name'].lower()}{written}"
 
 
 def is_unusual_port(text: str) -> bool:
     """Whether a text is the number of a port that a URL has to name."""
-    return text.isascii() and text.isdigit() and 0 < int(text[:6]) <= HIGHEST_PORT and text not in ("80", "443")
+    if not (text.isascii() and text.isdigit()) or len(text) > PORT_DIGITS:
+        return False
+    return 0 < int(text) <= HIGHEST_PORT and int(text) not in DEFAULT_PORTS.values()
 
 
 def read_public_url(text: str) -> str:
