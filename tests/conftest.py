@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from staithe.clock import system_clock
@@ -48,3 +49,12 @@ def reader(server: RunningServer, store: CompanyStore) -> Api:
     """A client of the same company whose user may only read."""
     accounts.set_user(server.stores, store.company, "rita", "secret", Role.READER, system_clock())
     return server.api(f"{store.company.name}\\rita:secret")
+
+
+@pytest.fixture
+def paused_worker(server: RunningServer) -> Iterator[psutil.Process]:
+    """The worker of the shared server, stopped while the test runs."""
+    (worker,) = server.children("staithe.worker")
+    worker.suspend()
+    yield worker
+    worker.resume()

@@ -10,7 +10,6 @@ import pytest
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from tests.support.api import UNSUBSCRIBE, Api, add_to_list
-from tests.support.server import RunningServer
 from tests.support.times import timeless
 
 
@@ -360,16 +359,7 @@ def test_a_sync_can_be_deleted_when_it_has_ended(api: Api) -> None:
         assert (answer.status_code, answer.json()["message"]) == (410, "Sync 1 was removed: syncs are kept for a year.")
 
 
-@pytest.fixture
-def paused(server: RunningServer) -> Any:
-    """The worker of the shared server, stopped while the test runs."""
-    (worker,) = server.children("staithe.worker")
-    worker.suspend()
-    yield worker
-    worker.resume()
-
-
-def test_409_while_a_sync_has_not_ended(api: Api, paused: Any) -> None:
+def test_409_while_a_sync_has_not_ended(api: Api, paused_worker: Any) -> None:
     uri = api.define(name="before")
     api.upload(uri, [{"Id": "1"}])
     api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
@@ -389,17 +379,19 @@ def test_409_while_a_sync_has_not_ended(api: Api, paused: Any) -> None:
     assert api.bulk("GET", uri).json()["name"] == "before"
     answer = api.bulk("DELETE", "/syncs/1")
     assert (answer.status_code, answer.json()["message"]) == (409, "Sync 1 has not ended.")
-    paused.resume()
+    paused_worker.resume()
     assert api.wait("/syncs/1")["status"] == "success"
     assert api.bulk("PUT", uri, json=body).status_code == 200
 
 
-def test_deleting_a_definition_ends_its_pending_sync_in_error(api: Api, store: CompanyStore, paused: Any) -> None:
+def test_deleting_a_definition_ends_its_pending_sync_in_error(
+    api: Api, store: CompanyStore, paused_worker: Any
+) -> None:
     uri = api.define()
     api.upload(uri, [{"Id": "1"}])
     api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
     assert api.bulk("DELETE", uri).status_code == 204
-    paused.resume()
+    paused_worker.resume()
     assert api.wait("/syncs/1")["status"] == "error"
     assert [timeless(entry) for entry in api.log("/syncs/1")] == [
         line("ELQ-00137", "information", 0, "Ready to process."),
@@ -410,25 +402,25 @@ def test_deleting_a_definition_ends_its_pending_sync_in_error(api: Api, store: C
         assert len(sets.load_set(connection, "globalUnsubscribed")) == 0
 
 
-def test_syncs_of_one_definition_run_in_order_each_with_its_own_uploads(api: Api, paused: Any) -> None:
+def test_syncs_of_one_definition_run_in_order_each_with_its_own_uploads(api: Api, paused_worker: Any) -> None:
     uri = api.define(add_to_list(api.new_list()))
     made: list[str] = []
     for number in range(1, 6):
         api.upload(uri, [{"Id": str(number)}, {"Id": f"x{number}"}])
         made.append(api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).json()["uri"])
-    paused.resume()
+    paused_worker.resume()
     ended = [api.wait(sync) for sync in made]
     assert [s["status"] for s in ended] == ["warning"] * 5
     assert all(a["syncEndedAt"] <= b["syncStartedAt"] for a, b in itertools.pairwise(ended))
     assert [api.rejects(sync)[0]["fieldValues"] for sync in made] == [{"Id": f"x{n}"} for n in range(1, 6)]
 
 
-def test_an_upload_after_the_sync_was_started_belongs_to_the_next(api: Api, paused: Any) -> None:
+def test_an_upload_after_the_sync_was_started_belongs_to_the_next(api: Api, paused_worker: Any) -> None:
     uri = api.define()
     api.upload(uri, [{"Id": "1"}])
     api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
     api.upload(uri, [{"Id": "2"}, {"Id": "3"}])
-    paused.resume()
+    paused_worker.resume()
     api.wait("/syncs/1")
     api.sync(uri)
     staged = [[e["count"] for e in api.log(f"/syncs/{n}") if e["statusCode"] == "ELQ-00140"] for n in (1, 2)]
