@@ -164,6 +164,8 @@ def key_of(spec: Import, text: str) -> Any:
         if text not in NUMBERS and f" {text} " not in NUMBERS:
             raise Refused(UNREADABLE, name)
         return NUMBERS.get(text, NUMBERS.get(f" {text} "))
+    if "\0" in text:
+        raise Refused(UNREADABLE, name)
     return text if spec.is_case_sensitive else ascii_lower(text)
 
 

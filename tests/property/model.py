@@ -16,7 +16,7 @@ from staithe.domain.identifiers import IdentifierKind
 BLANKS = " \t\r\n\f\v"
 HIGHEST_ID = 4_294_967_295
 MISSING, UNREADABLE, BAD_EMAIL, UNKNOWN = "ELQ-00061", "ELQ-00032", "ELQ-00002", "ELQ-00085"
-ADDRESS = re.compile(r'[^\s@,;<>()"]+@[^\s@,;<>()"]+\.[^\s@.,;<>()"]+')
+ADDRESS = re.compile(r'[^\s\0@,;<>()"]+@[^\s\0@,;<>()"]+\.[^\s\0@.,;<>()"]+')
 
 
 def normal(email: str) -> str:

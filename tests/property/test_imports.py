@@ -28,7 +28,7 @@ BAD_EMAILS = ["", "  ", "a", "a@x", "a b@x.yz"]
 WORDS = ["ab", "AB", "Ab", "cd", "É", "é", "  ab ", "x\ny", 'q"q', "日本", "a\x00b"]
 RULES = st.sampled_from(["always", "ifNewIsNotNull", "ifExistingIsNull", "useFieldRule"])
 TEXTS = {
-    "email": st.sampled_from([*EMAILS, *EMAILS, "  A@x.yz\t", *BAD_EMAILS]),
+    "email": st.sampled_from([*EMAILS, *EMAILS, "  A@x.yz\t", "a@x.yz\0", *BAD_EMAILS]),
     "first": st.sampled_from([*WORDS, "", " "]),
     "company": st.sampled_from([*WORDS[:3], "", "x" * 300]),
     "score": st.sampled_from([*NUMBERS, *NUMBERS, *BAD_NUMBERS, "", " "]),

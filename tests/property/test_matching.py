@@ -102,7 +102,7 @@ def test_a_batch_without_the_field_has_no_identifiers(kind: IdentifierKind, coun
     assert [OUTCOMES[int(o)].code for o in found.outcomes] == ["ELQ-00061"] * count
 
 
-LABEL = re.compile(r"[^\s@,;<>()\"]+")
+LABEL = re.compile(r"[^\s\0@,;<>()\"]+")
 
 
 @examples(300)

@@ -35,7 +35,21 @@ from tests.property.world import MANY, Defined, World
 
 NUMBERS = itertools.count(1)
 SPELLINGS = st.sampled_from(["{}", "{}", "{}", " {}\t", "{}\n", "\x0b{}"])
-ODD = ["", "  ", "0", "-1", "1.0", "abc", "99", "65536000000", "x@y", "nobody@example.com", "CSTAI000000000099", "٣"]
+ODD = [
+    "",
+    "  ",
+    "0",
+    "-1",
+    "1.0",
+    "abc",
+    "99",
+    "65536000000",
+    "x@y",
+    "nobody@example.com",
+    "CSTAI000000000099",
+    "٣",
+    "contact-1@example.com\0",
+]
 EMAILS = st.builds(lambda name: f"{name}@Example.com", st.text("abÜ", min_size=1, max_size=3))
 KNOWN = st.tuples(st.integers(0, 9), st.booleans(), SPELLINGS)
 SOME_ACTIONS = st.lists(st.one_of(FEW_ACTIONS, FEW_ACTIONS, FEW_ACTIONS, ACTIONS), min_size=1, max_size=10)

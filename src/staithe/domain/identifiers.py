@@ -9,7 +9,10 @@ from typing import Final
 WHITE_SPACE: Final = " \t\r\n\f\v"
 """Trimmed from both ends of every identifier."""
 
-EMAIL_PATTERN: Final = re.compile(r"[^\s@,;<>()\"]+@[^\s@,;<>()\"]+\.[^\s@.,;<>()\"]+")
+NUL: Final = "\0"
+"""No identifier has it: the store ends a text there when it looks one up, and would find another contact."""
+
+EMAIL_PATTERN: Final = re.compile(r"[^\s\0@,;<>()\"]+@[^\s\0@,;<>()\"]+\.[^\s\0@.,;<>()\"]+")
 EMAIL_CHARACTERS: Final = 254
 
 

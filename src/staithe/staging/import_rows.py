@@ -14,7 +14,7 @@ from staithe.domain import codes
 from staithe.domain.codes import StatusCode
 from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
-from staithe.domain.identifiers import WHITE_SPACE, is_email_address
+from staithe.domain.identifiers import NUL, WHITE_SPACE, is_email_address
 from staithe.domain.import_plan import ImportColumn, ImportPlan
 from staithe.domain.limits import CONTACT_ID
 from staithe.domain.values import parse_number, parse_value
@@ -113,7 +113,7 @@ def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
             rows.refuse(position, codes.UNREADABLE, name)
         elif not texts[position]:
             rows.refuse(position, codes.REQUIRED_MISSING, name)
-        elif key is None:
+        elif key is None or (NUL in texts[position] and not (plan.identifies_by_email or plan.identifies_by_id)):
             rows.refuse(position, codes.UNREADABLE, name)
         elif plan.identifies_by_email and not is_email_address(str(key)):
             rows.refuse(position, codes.INVALID_EMAIL, name)
