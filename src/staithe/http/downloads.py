@@ -19,7 +19,9 @@ from staithe.http.calls import Answer, Pieces, read_id, read_parameters
 from staithe.services import exports
 
 JSON: Final = "application/json; charset=utf-8"
-CSV: Final = "text/csv; charset=utf-8"
+CSV: Final = "text/csv"
+"""The HTTP library adds the charset to texts, and to nothing else."""
+
 GZIP_WINDOW: Final = 15 | 16
 """zlib's code for: write gzip."""
 
