@@ -405,3 +405,15 @@ def test_a_membership_that_is_gone_starts_no_sync(api: Api) -> None:
 
 def test_exports_take_no_uploads(api: Api) -> None:
     assert api.upload(define(api), []).status_code in (404, 405)
+
+
+def test_pages_across_the_batches_of_a_file(server: RunningServer) -> None:
+    api, _ = server.new_company("many-to-export", contacts=20_000)
+    data = run(api)
+    for offset, limit in ((0, 50_000), (8191, 1), (8192, 1), (8190, 5), (8000, 9000), (16_383, 2), (19_999, 50_000)):
+        answer = api.bulk("GET", f"{data}?limit={limit}&offset={offset}").json()
+        last = min(offset + limit, 20_000)
+        assert answer["items"] == [record(number) for number in range(offset + 1, last + 1)]
+        assert (answer["count"], answer["hasMore"]) == (last - offset, last < 20_000)
+        text = api.bulk("GET", f"{data}?limit={limit}&offset={offset}", headers={"accept": "text/csv"}).text
+        assert list(csv.DictReader(io.StringIO(text))) == answer["items"]

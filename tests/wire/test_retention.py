@@ -10,6 +10,7 @@ import pytest
 from staithe.services import retention
 from tests.support.api import Api
 from tests.support.clock import Clock
+from tests.support.imports import define_import, import_body
 from tests.support.server import RunningServer
 
 YEAR_DAYS = 365
@@ -97,3 +98,52 @@ def test_files_that_nothing_names_are_swept(moved: RunningServer) -> None:
     assert retention.sweep(store, min_age_seconds=-1) == 2
     assert used_kb(api) == 1
     assert len(list(store.staging.root.iterdir())) == 1
+
+
+def test_an_import_says_how_long_its_staged_data_is_kept(moved: RunningServer, clock: Clock) -> None:
+    api, store = moved.new_company("staged-for-imports")
+    short = define_import(api, dataRetentionDuration="PT1H")
+    long = define_import(api, dataRetentionDuration="P14D")
+    for uri in (short, long):
+        api.upload(uri, [{"emailAddress": "a@example.com"}])
+    clock.forward(1 / 24)
+    eventually(lambda: len(list(store.staging.root.iterdir())) == 1)
+    assert "kbUsed" not in api.bulk("GET", short).json()
+    clock.forward(13.9)
+    eventually(lambda: retention_ran(moved, clock))
+    assert api.bulk("GET", long).json()["kbUsed"] == 1
+    clock.forward(0.2)
+    eventually(lambda: not list(store.staging.root.iterdir()))
+    assert api.bulk("GET", long).status_code == 200
+
+
+def test_definitions_delete_themselves(moved: RunningServer, clock: Clock) -> None:
+    api, _ = moved.new_company("short-lived")
+    first = define_import(api, autoDeleteDuration="P2D")
+    second = define_import(api, autoDeleteDuration="P2D")
+    clock.forward(1.5)
+    api.bulk("PUT", second, json=import_body(name="changed", autoDeleteDuration="P2D")).raise_for_status()
+    clock.forward(0.6)
+    eventually(lambda: api.bulk("GET", first).status_code == 410)
+    assert api.bulk("GET", second).status_code == 200
+    clock.forward(1.5)
+    eventually(lambda: api.bulk("GET", second).status_code == 410)
+
+
+@pytest.mark.parametrize(("duration", "days"), [(None, 0.5), ("P3D", 3)])
+def test_exported_data_is_kept_as_long_as_its_definition_says(
+    moved: RunningServer, clock: Clock, duration: str | None, days: float
+) -> None:
+    api, store = moved.new_company(f"exported-for-{days}", contacts=2)
+    body = {"name": "all", "fields": {"Id": "{{Contact.Id}}"}, "dataRetentionDuration": duration}
+    uri = api.bulk("POST", "/contacts/exports", json=body).raise_for_status().json()["uri"]
+    data = f"{api.sync(uri)['uri']}/data"
+    clock.forward(days - 0.01)
+    eventually(lambda: retention_ran(moved, clock))
+    assert api.bulk("GET", data).json()["items"] == [{"Id": "1"}, {"Id": "2"}]
+    clock.forward(0.02)
+    assert api.bulk("GET", data).status_code == 410, "at once, not when the file goes"
+    eventually(lambda: not list(store.exports.root.iterdir()))
+    assert api.bulk("GET", data).status_code == 410
+    assert api.bulk("GET", f"{uri}/data").status_code == 410
+    assert "kbUsed" not in api.bulk("GET", uri).json()
