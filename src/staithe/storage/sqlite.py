@@ -13,9 +13,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, func, text, true
 
 from staithe.domain.fields import DERIVATIONS
-from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, expression_of, split_pattern
-
 from staithe.domain.identifiers import NUL
+from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, expression_of, split_pattern
 
 BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
