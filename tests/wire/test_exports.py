@@ -393,14 +393,14 @@ def test_data_is_empty_until_the_sync_has_ended(api: Api, paused_worker: Any) ->
     assert api.bulk("GET", f"{sync}/data").json()["count"] == 100
 
 
-def test_a_membership_that_is_gone_starts_no_sync(api: Api) -> None:
+def test_a_list_whose_membership_is_exported_cannot_be_deleted(api: Api) -> None:
     list_id = api.new_list()
     uri = define(api, fields={"x": "{{ContactList[%d]}}" % list_id})
+    answer = api.rest("DELETE", f"/assets/contact/list/{list_id}")
+    message = f"The contact list {list_id} cannot be deleted while definitions name it: {uri}."
+    assert (answer.status_code, answer.json()["message"]) == (412, message)
+    assert api.bulk("DELETE", uri).status_code == 204
     assert api.rest("DELETE", f"/assets/contact/list/{list_id}").status_code == 200
-    answer = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
-    statement = {"x": "{{ContactList[%d]}}" % list_id}
-    rule = f"Must name what exists: there is no contact list {list_id}."
-    assert (answer.status_code, answer.json()) == (400, failure("fields", rule, statement))
 
 
 def test_exports_take_no_uploads(api: Api) -> None:
