@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -90,19 +90,29 @@ class Supervisor:
     def run(self) -> None:
         """Serve until `stopping` is set, then stop every process: HTTP first, so that nothing new comes in."""
         self.release_leases()
-        url_file = self.settings.data / URL_FILE
         try:
             for child in self.children:
                 child.run()
-            url_file.write_text(self.url)
+            self.note_url()
             while not self.stopping.wait(WATCH_SECONDS):
                 for child in self.children:
                     child.revive()
         finally:
-            url_file.unlink(missing_ok=True)
+            self.forget_url()
             for child in self.children:
                 stop(child)
             self.listener.close()
+
+    def note_url(self) -> None:
+        """Write down where the server is, for others on this machine; a full disk is no reason not to serve."""
+        try:
+            (self.settings.data / URL_FILE).write_text(self.url)
+        except OSError as error:
+            LOGGER.warning("%s cannot be written: staithe run will not find this server: %s", URL_FILE, error)
+
+    def forget_url(self) -> None:
+        with suppress(OSError):
+            (self.settings.data / URL_FILE).unlink(missing_ok=True)
 
     def http_child(self) -> Child:
         return Child("http", lambda: self.spawn("staithe.http.process", str(self.listener.fileno())), lambda: None)

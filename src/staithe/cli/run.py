@@ -160,9 +160,12 @@ def served_url(data: Path) -> str:
         Conflict: it is just starting or ending.
     """
     try:
-        return (data / URL_FILE).read_text()
+        url = (data / URL_FILE).read_text()
     except FileNotFoundError:
-        raise Conflict(f"The server of {data} is just starting or ending.", "Try again in a moment.") from None
+        url = ""
+    if not url:
+        raise Conflict(f"The server of {data} is just starting or ending.", "Try again in a moment.")
+    return url
 
 
 def make_login(store: Path, login: str) -> None:
