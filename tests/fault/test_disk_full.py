@@ -14,18 +14,18 @@ from sqlalchemy import func, select
 
 from staithe.clock import system_clock
 from staithe.domain.companies import Role, User
-from staithe.domain.definitions import SYNC_ACTIONS, DefinitionKey
+from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, DefinitionKey
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.errors import StorageFull
-from staithe.services import accounts, definitions, syncs, uploads
+from staithe.services import accounts, definitions, run_import, seeding, syncs, uploads
 from staithe.services.caller import Caller
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import Stores
 from staithe.staging import arrow_folder
 from staithe.storage import syncs as sync_rows
-from staithe.storage.tables import CHANGE, UPLOAD
+from staithe.storage.tables import CHANGE, CONTACT, SYNC_LOG, UPLOAD
 from tests.support.api import UNSUBSCRIBE
-from tests.support.audit import names_in
+from tests.support.audit import check_files, names_in
 
 CONTACTS_ELEMENT = next(e for e in ELEMENTS if e.name == "contacts")
 FULL = Path("/dev/full")
@@ -129,9 +129,60 @@ def test_a_sync_on_a_full_disk_ends_in_error_and_keeps_its_data(
     assert len(names_in(caller.store.rejects.root)) == 1
 
 
-def run_next(caller: Caller, definition_id: int) -> str:
-    """Start a sync and run it; all its records are rejected, so it writes a file of rejects."""
-    sync = syncs.create(caller, {"syncedInstanceUri": f"/contacts/syncActions/{definition_id}"})
+@pytest.mark.parametrize("break_disk", BREAKS)
+def test_an_import_on_a_full_disk_ends_in_error_and_keeps_its_data(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, break_disk: Break
+) -> None:
+    """Two chunks have rejects; the disk is full when the second one's are written."""
+    fields = {"Id": "{{Contact.Field(C_EmailAddress)}}"}
+    properties = {"name": "any", "fields": fields, "identifierFieldName": "Id"}
+    key = definitions.create(caller, CONTACTS_ELEMENT, IMPORTS, properties).key
+    for name in ("a", "b"):
+        request = uploads.UploadRequest("CSV", "", 1_000_000, time.monotonic() + 60)
+        with uploads.ReceivingUpload(caller, CONTACTS_ELEMENT, key, request) as receiving:
+            receiving.feed(f"Id\n{name}@x.yz\nno address\n".encode())
+            receiving.finish()
+    staged = names_in(caller.store.staging.root)
+    with monkeypatch.context() as patch:
+        real, chunks = run_import.commit_chunk, iter(range(2))
+
+        def commit_chunk(*arguments: Any) -> None:
+            if next(chunks) == 1:
+                break_disk(patch)
+            real(*arguments)
+
+        patch.setattr(run_import, "commit_chunk", commit_chunk)
+        assert run_next(caller, key.id, IMPORTS) == "error"
+    assert names_in(caller.store.staging.root) == staged
+    assert names_in(caller.store.rejects.root) == set()
+    with caller.database.read() as connection:
+        line = connection.execute(select(SYNC_LOG.c.message).where(SYNC_LOG.c.code == "ELQ-00105")).scalar_one()
+    assert line.startswith("The sync failed; 2 records had been imported (error ")
+    assert run_next(caller, key.id, IMPORTS) == "warning"
+    with caller.database.read() as connection:
+        emails = connection.execute(select(CONTACT.c.c_emailaddress).order_by(CONTACT.c.id)).scalars().all()
+    assert emails == ["a@x.yz", "b@x.yz"]
+    check_files(caller.store)
+
+
+@pytest.mark.parametrize("break_disk", BREAKS)
+def test_an_export_on_a_full_disk_leaves_nothing(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch, break_disk: Break
+) -> None:
+    seeding.seed(caller.store, 10, system_clock(), lambda _: None)
+    properties = {"name": "any", "fields": {"Id": "{{Contact.Id}}"}}
+    key = definitions.create(caller, CONTACTS_ELEMENT, EXPORTS, properties).key
+    with monkeypatch.context() as patch:
+        break_disk(patch)
+        assert run_next(caller, key.id, EXPORTS) == "error"
+    assert names_in(caller.store.exports.root) == set()
+    assert run_next(caller, key.id, EXPORTS) == "success"
+    check_files(caller.store)
+
+
+def run_next(caller: Caller, definition_id: int, kind: str = SYNC_ACTIONS) -> str:
+    """Start a sync and run it; records of sync actions are all rejected, so it writes a file of rejects."""
+    sync = syncs.create(caller, {"syncedInstanceUri": f"/contacts/{kind}/{definition_id}"})
     now = system_clock()
     with caller.database.write() as connection:
         claimed = sync_rows.claim(connection, "worker", now, now + 60_000_000)

@@ -45,7 +45,7 @@ class Record:
 
 
 def records(generation: str) -> Iterator[Record]:
-    """Mostly good ones; each thousandth has no address, and the one behind it came before, here or elsewhere."""
+    """Mostly good ones; each thousandth has no address, and the one behind it came before, maybe in another upload."""
     for number in range(RECORDS):
         match number % 1000:
             case 998:

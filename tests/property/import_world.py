@@ -83,7 +83,12 @@ class ImportWorld:
             catalogue = load_catalogue(connection)
             number = contacts.add_contact(connection, catalogue, values, system_clock(), "ann", change_id)
         assert number == self.next_id
-        self.contacts[number] = contact
+        self.add_to_model(contact)
+
+    def add_to_model(self, values: Contact) -> None:
+        """Add a contact to the model alone."""
+        self.contacts[self.next_id] = dict.fromkeys(TARGETS) | values
+        self.world.contacts[self.next_id] = values["email"]
         self.next_id += 1
 
     def define(self, kind: str, properties: dict[str, Any]) -> DefinitionKey:

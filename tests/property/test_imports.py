@@ -13,14 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staithe.services import run_import
+from staithe.services import definitions, run_import, syncs
 from staithe.services.stores import Stores
 from staithe.staging import csv_rows, json_rows
 from tests.property.actions import FEW_ACTIONS
 from tests.property.effort import examples
 from tests.property.import_model import BAD_DATES, BAD_NUMBERS, DATES, NUMBERS, TARGETS, Contact, Import, Sent
 from tests.property.import_world import ImportWorld
+from tests.property.model import list_action
 from tests.property.test_operations import MEMORY
+from tests.property.world import CONTACTS_ELEMENT, MANY
 
 COMPANIES = itertools.count(1)
 EMAILS = ["a@x.yz", "B@x.yz", "c@X.yz", "Ünal@x.yz", "contact-1@example.com", "contact-65535@example.com"]
@@ -125,3 +127,28 @@ def test_imports_and_exports_do_what_the_model_does(
         most=data.draw(st.none() | st.integers(1, 12)),
         limit=data.draw(st.integers(1, 9)),
     )
+
+
+def test_a_definition_deleted_between_chunks_stops_the_import(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done stays, nothing more is done, and no file is left."""
+    world = ImportWorld(stores, f"company{next(COMPANIES)}")
+    spec = Import(fields=[("mail", "email")], identifier="mail", actions=[list_action(1)])
+    key = world.define_import(spec)
+    for email in ("a@x.yz", "b@x.yz"):
+        world.upload(key, Sent([{"mail": email}, {"mail": "wrong"}]), ["mail"], "JSON")
+    real = run_import.commit_chunk
+
+    def commit_chunk(*arguments: Any) -> None:
+        real(*arguments)
+        definitions.delete(world.world.caller, CONTACTS_ELEMENT, key)
+
+    monkeypatch.setattr(run_import, "commit_chunk", commit_chunk)
+    sync = syncs.create(world.world.caller, {"syncedInstanceUri": f"/contacts/imports/{key.id}"})
+    world.world.work()
+    log, _, _ = syncs.read_log(world.world.caller, sync.id, MANY)
+    assert [(line.code, line.message) for line in log][1] == (
+        "ELQ-00143",
+        "The definition was deleted before the sync ended; 2 records had been imported.",
+    )
+    world.add_to_model({"email": "a@x.yz"})
+    world.compare()
