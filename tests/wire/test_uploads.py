@@ -157,7 +157,7 @@ def test_401_without_a_login_and_with_a_wrong_one(api: Api, server: RunningServe
     for login in ("acme\\ann:wrong", "acme\\nobody:secret", "nowhere\\ann:secret"):
         answer = server.api(login).upload(uri, [{"Id": "1"}])
         assert answer.status_code == 401
-        assert answer.headers["www-authenticate"] == 'Basic realm="Staithe", charset="UTF-8"'
+        assert answer.headers["www-authenticate"] == 'Basic realm="Staithe", charset="UTF-8", Bearer realm="Staithe"'
         assert answer.json() == {
             "status": 401,
             "error": "Unauthorized",
