@@ -141,7 +141,7 @@ def build_document() -> dict[str, Any]:
         "info": {
             "title": "Staithe",
             "version": __version__,
-            "description": "Eloqua Bulk API 2.0: sync actions of contacts, and the Application API that they need.",
+            "description": "Eloqua Bulk API 2.0 for contacts, and the Application API that goes with it.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "security": [{name: []} for name in ("basic", "bearer")],
