@@ -162,7 +162,7 @@ def test_401_without_a_login_and_with_a_wrong_one(api: Api, server: RunningServe
             "status": 401,
             "error": "Unauthorized",
             "message": "The login is wrong.",
-            "advice": "Send HTTP Basic credentials: company\\user, a colon, the password.",
+            "advice": "Send HTTP Basic credentials (company\\user, a colon, the password) or a Bearer token.",
         }
     api.client.auth = None
     answer = api.upload(uri, [{"Id": "1"}])
