@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Any, Final, NoReturn
 
 import msgspec
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
+from msgspec.structs import astuple
 
 from staithe.domain.errors import ParseFailed
 from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names
@@ -38,7 +38,6 @@ class JsonRows:
             gc=False,
         )
         self.exact: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[record])
-        self.getters = {name: attrgetter(f"f{i}") for i, name in enumerate(fields)}
         self.loose = msgspec.json.Decoder(list[dict[str, Scalar]])
         self.buffer = bytearray()
         self.offset = 0
@@ -103,7 +102,9 @@ class JsonRows:
     def parse(self, block: bytes) -> pa.RecordBatch:
         try:
             records = self.exact.decode(block)
-            columns = {name: list(map(get, records)) for name, get in self.getters.items()}
+            columns: Mapping[str, Sequence[Scalar | UnsetType]] = dict(
+                zip(self.fields, zip(*map(astuple, records), strict=True), strict=False)
+            )
             if not self.has_mapped_field:
                 self.has_mapped_field = any(v is not UNSET for values in columns.values() for v in values)
         except msgspec.ValidationError:
@@ -152,8 +153,9 @@ def to_text_array(values: Sequence[Scalar | UnsetType]) -> pa.Array:
     and empties the other.
     """
     try:
-        if None not in values:
-            return pa.array(values, pa.string())
+        texts = pa.array(values, pa.string())
+        if not texts.null_count:
+            return texts
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         pass
     except UnicodeEncodeError:
