@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from tests.support.server import RunningServer
 
 from bench import data as bench_data
 from bench import machine, report
+from bench.exports import measure_export, measure_pages
+from bench.imports import measure_imports
 from bench.inside import measure_inside
 from bench.measures import CASES, Case, measure_case, measure_growth, measure_one_record
 from bench.memory import measure_memory
@@ -24,7 +27,7 @@ from staithe.services.stores import Stores
 DATA: Final = Path(__file__).parent / "data"
 RESULTS: Final = Path(__file__).parent / "results"
 LOG_LINES: Final = 50
-ALL: Final = (1, 2, 3, 4, 5, 6)
+ALL: Final = tuple(range(1, 12))
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -32,9 +35,17 @@ app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 @app.command()
 def bench(  # noqa: PLR0913 (a command's options are its parameters)
     only: Annotated[str, typer.Option(help="Some measures, such as 1,5.", show_default="all")] = "",
-    runs: Annotated[int | None, typer.Option(min=1, help="Runs of 1 to 4.", show_default=str(FULL.runs))] = None,
+    runs: Annotated[
+        int | None, typer.Option(min=1, help="Runs of all but 5, 6, 10, 11.", show_default=str(FULL.runs))
+    ] = None,
     contacts: Annotated[
         int | None, typer.Option(min=100, help="Contacts of the company.", show_default=f"{FULL.contacts:,}")
+    ] = None,
+    imported: Annotated[
+        int | None, typer.Option(min=10, help="Records of an import.", show_default=f"{FULL.imported:,}")
+    ] = None,
+    exported: Annotated[
+        int | None, typer.Option(min=10, help="Contacts that are exported.", show_default=f"{FULL.exported:,}")
     ] = None,
     ids: Annotated[int | None, typer.Option(min=20, help="Ids in an upload.", show_default=f"{FULL.ids:,}")] = None,
     records: Annotated[int | None, typer.Option(min=1, help="Runs of 5.", show_default=str(FULL.records))] = None,
@@ -57,20 +68,32 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     4  growth            floor: 1 in a company with a tenth of the contacts
     5  one record        from upload to final status, p50 and p99
     6  memory            of the server, while eight clients upload at once
+    7  import, new       floor: orjson.loads, and one executemany of INSERT
+    8  import, updates   floor: orjson.loads, and one executemany of upserts
+    9  export            floor: SELECT, fetchall, and orjson.dumps of the rows
+    10 last page         floor: the first page of the same export
+    11 memory            of the server, while it imports and exports at once
 
     A floor is the least that anyone must do. Floor and server take turns,
     run by run: on a busy machine the seconds suffer, but hardly the ratios.
     Each time ends with the final status of the sync; after it the list and
-    the rejects are verified. The contacts, seeded once in about a minute,
-    are kept in bench/data. All measures take some minutes and 4 GB of disk.
+    the rejects are verified, or all contacts and their values. The floors of
+    7 and 8 write to a bare table with a unique index, with the settings of
+    Staithe's own store. The contacts, made once in about two minutes, are
+    kept in bench/data. All measures take some minutes and 6 GB of disk.
     """
-    sizes = choose_sizes(quick, runs=runs, contacts=contacts, ids=ids, records=records, upload_kib=upload_kib)
+    given = {"runs": runs, "contacts": contacts, "ids": ids, "records": records, "imported": imported}
+    sizes = choose_sizes(quick, upload_kib=upload_kib, exported=exported, **given)
     numbers = choose_measures(only)
     began = datetime.now(UTC)
     folder = data / str(sizes.contacts)
     bench_data.prepare(folder, sizes, fresh=fresh)
     facts = machine.describe(folder)
     measures, breakdowns = measure(folder, sizes, numbers)
+    with scratch(data / "scratch") as empty:
+        more_measures, more_breakdowns = measure_with_new_companies(empty, sizes, numbers)
+    measures = sorted([*measures, *more_measures], key=lambda m: m.number)
+    breakdowns = sorted([*breakdowns, *more_breakdowns], key=lambda b: (int(b.title.partition(",")[0]), b.title))
     if not sizes.are_those_of_the_targets:
         measures = [msgspec.structs.replace(m, is_met=None) for m in measures]
     report.show(measures, breakdowns)
@@ -94,7 +117,7 @@ def choose_measures(only: str) -> list[int]:
     """The numbers that were asked for, in rising order."""
     wanted = {part.strip() for part in only.split(",")} if only else {str(n) for n in ALL}
     if unknown := wanted - {str(n) for n in ALL}:
-        raise typer.BadParameter(f"There is no measure {', '.join(sorted(unknown))}: take some of 1 to 6.")
+        raise typer.BadParameter(f"There is no measure {', '.join(sorted(unknown))}: take some of 1 to {ALL[-1]}.")
     return sorted(int(n) for n in wanted)
 
 
@@ -112,11 +135,17 @@ def measure(folder: Path, sizes: Sizes, numbers: Iterable[int]) -> tuple[list[Me
             measures.append(measure_growth(server, sizes))
         if 5 in numbers:
             measures.append(measure_one_record(server, sizes))
+        if 9 in numbers:
+            taken, breakdown = measure_export(server, sizes, bench_data.path_of(server.stores, bench_data.EXPORTED))
+            measures.append(taken)
+            breakdowns.append(breakdown)
+        if 10 in numbers:
+            measures.append(measure_pages(server, sizes))
     breakdowns += take_apart(folder, sizes, cases)
     if 6 in numbers:
         with running_server(folder) as server:
             measures.append(measure_memory(server, sizes))
-    return measures, sorted(breakdowns, key=lambda b: b.title)
+    return measures, breakdowns
 
 
 @contextmanager
@@ -130,6 +159,28 @@ def running_server(folder: Path) -> Generator[RunningServer]:
         raise
     finally:
         server.stop()
+
+
+@contextmanager
+def scratch(folder: Path) -> Generator[Path]:
+    """A folder on the same disk as the data, which is gone afterwards."""
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measure_with_new_companies(
+    empty: Path, sizes: Sizes, numbers: Iterable[int]
+) -> tuple[list[Measure], list[Breakdown]]:
+    """Take the measures that fill companies of their own, in a folder that is new."""
+    measures: list[Measure] = []
+    breakdowns: list[Breakdown] = []
+    if not {7, 8}.isdisjoint(numbers):
+        with running_server(empty / "server") as server:
+            measures, breakdowns = measure_imports(server, empty, sizes)
+    return measures, breakdowns
 
 
 def take_apart(folder: Path, sizes: Sizes, cases: Iterable[Case]) -> list[Breakdown]:

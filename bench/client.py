@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.client
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ MOST_SECONDS: Final = 600.0
 
 
 class Span(Struct, frozen=True, kw_only=True):
-    """One upload and its sync, in seconds: the whole, and the parts it is made of, one after the other.
+    """Some uploads and their sync, in seconds: the whole, and the parts it is made of, one after the other.
 
     `sync` ends at `syncEndedAt`, which is written into the commit; the commit itself reaches the disk after it, so
     that belongs to `seen`, with the time until the client asks again.
@@ -62,11 +63,16 @@ class Client:
             raise RuntimeError(f"{method} {path} was answered {answer.status}: {body.decode()}")
         return body
 
-    def run(self, uri: str, body: Body) -> tuple[Span, str]:
+    def define(self, element_path: str, properties: Mapping[str, object]) -> str:
+        """Make a definition, and give its uri."""
+        return str(msgspec.json.decode(self.call("POST", element_path, msgspec.json.encode(properties)))["uri"])
+
+    def run(self, uri: str, *bodies: Body) -> tuple[Span, str]:
         """Upload, sync and wait for the end: (what it took, the sync's uri)."""
         sync_request = msgspec.json.encode({"syncedInstanceUri": uri})
         began, began_at = time.perf_counter(), time.time()
-        self.call("POST", f"{uri}/data", body.content, body.content_type)
+        for body in bodies:
+            self.call("POST", f"{uri}/data", body.content, body.content_type)
         uploaded_at = time.time()
         sync_uri = str(msgspec.json.decode(self.call("POST", "/syncs", sync_request))["uri"])
         sync = self.wait(sync_uri)

@@ -20,6 +20,15 @@ class Sizes(Struct, frozen=True, kw_only=True):
     """Runs of the measure of one record: its p99 needs more of them."""
     clients: int = 8
     upload_bytes: int = 32 * MIB
+    imported: int = 100_000
+    """Records of an import."""
+    exported: int = 1_000_000
+    """Contacts of the company that is exported."""
+    page_records: int = 50_000
+    """Records on a page of exported data: as many as the Bulk API gives."""
+    import_uploads: int = 16
+    """Uploads of 30 MB that are imported while memory is measured."""
+    import_upload_bytes: int = 30_000_000
 
     @property
     def small_contacts(self) -> int:
@@ -38,4 +47,15 @@ class Sizes(Struct, frozen=True, kw_only=True):
 
 
 FULL: Final = Sizes()
-QUICK: Final = Sizes(contacts=1_000_000, ids=100_000, runs=3, records=40, upload_bytes=4 * MIB)
+QUICK: Final = Sizes(
+    contacts=1_000_000,
+    ids=100_000,
+    runs=3,
+    records=40,
+    upload_bytes=4 * MIB,
+    imported=10_000,
+    exported=100_000,
+    page_records=10_000,
+    import_uploads=4,
+    import_upload_bytes=3_000_000,
+)
