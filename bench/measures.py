@@ -83,7 +83,7 @@ def measure_case(server: RunningServer, sizes: Sizes, case: Case) -> tuple[Measu
     client.close()
     name = case.name.format(count=count_of(case, sizes), contacts=sizes.contacts)
     measure = compare(case.number, f"{name}\nfloor: {FLOOR_NAMES[case.number]}", floors, totals(spans), case.target)
-    measure = with_processor_times(measure, processor_times)
+    measure = with_processor_times(measure, processor_times, " with making the definition and verifying")
     return measure, break_down(
         f"{case.number}, as its client sees it", SPAN_PARTS, [msgspec.to_builtins(s) for s in spans]
     )
@@ -111,10 +111,10 @@ def processor_seconds(server: RunningServer) -> float:
     return sum(t.user + t.system for t in times)
 
 
-def with_processor_times(measure: Measure, times: Sequence[tuple[float, float]]) -> Measure:
+def with_processor_times(measure: Measure, times: Sequence[tuple[float, float]], remark: str = "") -> Measure:
     """Add what holds even when other programs take turns on the processors."""
     floor, server = (statistics.median(column) for column in zip(*times, strict=True))
-    note = f"processor time: floor {floor:.3f} s, server {server:.3f} s with making the definition and verifying."
+    note = f"processor time: floor {floor:.3f} s, server {server:.3f} s{remark}."
     figures = {**measure.figures, "processor_seconds_of_floor_and_server": times}
     return msgspec.structs.replace(measure, notes=(*measure.notes, note), figures=figures)
 

@@ -88,6 +88,10 @@ class IdSet:
         """The ids at `count` positions after `offset`, in rising order."""
         return IdSet(self.bitmap[offset : offset + count])
 
+    def isdisjoint(self, other: IdSet) -> bool:
+        """Whether no id is in both."""
+        return not self.bitmap.intersect(other.bitmap)
+
     def __and__(self, other: IdSet) -> IdSet:
         return IdSet(self.bitmap & other.bitmap)
 

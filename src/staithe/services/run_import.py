@@ -8,7 +8,7 @@ are done, a last transaction takes the sync actions, writes the log, and ends th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,7 @@ from staithe.domain.import_plan import ImportPlan, plan_import
 from staithe.domain.plan import StepResult
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.domain.syncs import SyncLog
+from staithe.services.ahead import Ahead
 from staithe.services.sync_run import (
     LeaseLost,
     Run,
@@ -71,9 +72,9 @@ def attempt_import(run: Run) -> None:
         DefinitionDeleted: its definition is gone; what was imported stays.
     """
     under_way = begin(run)
-    for batch in batches_left(under_way):
-        rows = prepare_rows(batch, under_way.plan)
-        commit_chunk(under_way, rows)
+    with Ahead(prepare_rows(batch, under_way.plan) for batch in batches_left(under_way)) as chunks:
+        while (rows := chunks.take()) is not None:
+            commit_chunk(under_way, rows, chunks)
     if under_way.plan.empties_identifier:
         empty_identifiers(under_way)
     end(under_way)
@@ -114,8 +115,8 @@ def batches_left(under_way: ImportRun) -> Iterator[RecordBatch]:
             position += batch.num_rows
 
 
-def commit_chunk(under_way: ImportRun, rows: ImportRows) -> None:
-    """Import the rows of one chunk, all or none of them."""
+def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRows]) -> None:
+    """Import the rows of one chunk, all or none of them; while the commit waits for the disk, the next is prepared."""
     run = under_way.run
     rejects = RejectWriter(run.store.rejects, under_way.fields)
     try:
@@ -134,6 +135,7 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows) -> None:
                 reject_file=rejects.finish(),
             )
             import_chunks.add_chunk(connection, run.sync.id, chunk)
+            chunks.begin()
     except BaseException:
         rejects.discard()
         raise
@@ -144,78 +146,97 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows) -> None:
 def write_contacts(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[IdSet, IdSet]:
     """Insert and update contacts; gives the ids of both. What only the store can tell is refused here."""
     run, plan = under_way.run, under_way.plan
-    found = find_contacts(connection, plan, rows)
-    owners = find_owners(connection, plan, rows)
-    new, changed = sort_records(under_way, rows, found, owners)
+    sort = sort_by_email if plan.identifies_by_email else sort_records
+    new, changed = sort(under_way, connection, rows)
     now, by = run.clock(), run.sync.created_by
-    pairs = [(position, contact_id) for position, ids in changed.items() for contact_id in ids]
-    if pairs:
-        positions = [position for position, _ in pairs]
-        ids = [contact_id for _, contact_id in pairs]
-        under_way.writer.change(connection, ids, pick_values(plan, rows, positions), now, by)
+    if changed:
+        under_way.writer.change(connection, list(changed), pick_values(plan, rows, list(changed.values())), now, by)
     created = IdSet()
     # A new contact may take the address that a changed one has just given up, never the other way round.
     if new:
         change_id = record_change(run, connection, now)
         created = under_way.writer.add(connection, pick_values(plan, rows, new), now, by, change_id)
-    return created, IdSet.of(contact_id for _, contact_id in pairs)
+    return created, IdSet.of(changed)
 
 
-def find_contacts(connection: Connection, plan: ImportPlan, rows: ImportRows) -> Found:
-    """The contacts that the records match. Each key is looked up once, however often it was sent."""
+def sort_by_email(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[list[int], dict[int, int]]:
+    """As `sort_records`, for all records at once: those with different addresses cannot meet the same contact."""
+    plan, name = under_way.plan, under_way.plan.identifier_name
+    usable = rows.batch.num_rows - len(rows.refused)
+    firsts = first_positions(rows)
+    found = imports.match_emails(connection, {position: key for key, position in firsts.items()})
+    new = [position for position in firsts.values() if position not in found]
+    if not under_way.touched.isdisjoint(IdSet.of(found.values())):
+        done = [position for position, contact_id in found.items() if contact_id in under_way.touched]
+        rows.refuse_all(done, codes.REPEATED_RECORD, name)
+    if not plan.updates:
+        rows.refuse_all(found, codes.CONTACT_EXISTS, name)
+    if not plan.creates:
+        rows.refuse_all(new, codes.UNMATCHED, name)
+    if len(firsts) < usable:
+        for position, key in enumerate(rows.keys):
+            first = firsts.get(key, position)
+            if first != position:
+                rows.refuse(position, *rows.refused.get(first, (codes.REPEATED_RECORD, name)))
+    rising = sorted((p for p in found if p not in rows.refused), key=found.__getitem__)
+    return [p for p in new if p not in rows.refused], {found[position]: position for position in rising}
+
+
+def first_positions(rows: ImportRows) -> dict[Any, int]:
+    """Identifier -> where it was sent first, in records that are not refused."""
     positions: dict[Any, int] = {}
     for position, key in enumerate(rows.keys):
         if position not in rows.refused:
             positions.setdefault(key, position)
+    return positions
+
+
+def find_contacts(connection: Connection, plan: ImportPlan, rows: ImportRows) -> Found:
+    """The contacts that the records match. Each key is looked up once, however often it was sent."""
+    positions = first_positions(rows)
     by_key = look_up(connection, plan, {position: key for key, position in positions.items()})
     same = ((p, by_key.get(positions[key])) for p, key in enumerate(rows.keys) if p not in rows.refused)
     return {position: ids for position, ids in same if ids}
 
 
 def look_up(connection: Connection, plan: ImportPlan, keys: dict[int, Any]) -> Found:
-    if plan.identifies_by_email:
-        return imports.match_emails(connection, keys)
     if plan.identifies_by_id:
         return imports.match_ids(connection, keys)
     assert plan.identifier.field is not None
     return imports.match_field(connection, plan.identifier.field, keys, exact=plan.is_case_sensitive)
 
 
-def find_owners(connection: Connection, plan: ImportPlan, rows: ImportRows) -> Found:
+def find_owners(connection: Connection, rows: ImportRows) -> dict[int, int]:
     """Who has the email addresses that the records bring beside another identifier."""
-    if plan.identifies_by_email or plan.email_position is None:
-        return {}
     keys = {p: key for p, key in enumerate(rows.email_keys) if key is not None and p not in rows.refused}
-    return imports.match_emails(connection, keys)
+    return imports.match_emails(connection, keys) if keys else {}
 
 
-def sort_records(
-    under_way: ImportRun, rows: ImportRows, found: Found, owners: Found
-) -> tuple[list[int], dict[int, list[int]]]:
-    """Decide about each record: (the positions of new contacts, position -> the contacts to change).
+def sort_records(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[list[int], dict[int, int]]:
+    """Decide about each record: (the positions of new contacts, contact to change -> position).
 
     Each is judged as if those before it had been imported one by one, so that it does not matter where chunks end.
+    The changes must be written in their order, in which one may take the email address that another has given up.
     """
     plan = under_way.plan
+    found = find_contacts(connection, plan, rows)
     new: list[int] = []
-    changed: dict[int, list[int]] = {}
+    changed: dict[int, int] = {}
     new_keys: set[Key] = set()
-    taken: set[int] = set()
-    emails = Emails(owners)
+    emails = Emails(find_owners(connection, rows))
     for position in range(rows.batch.num_rows):
         if position in rows.refused:
             continue
         matches = found.get(position, [])
         ids = matches if plan.updates_all_matches else matches[:1]
-        is_repeated = rows.keys[position] in new_keys or any(i in taken or i in under_way.touched for i in ids)
+        is_repeated = rows.keys[position] in new_keys or any(i in changed or i in under_way.touched for i in ids)
         reason = refuse_match(plan, ids, is_repeated=is_repeated) or refuse_email(plan, rows, position, ids, emails)
         if reason is not None:
             rows.refuse(position, *reason)
             continue
         emails.give(plan, rows.email_keys[position], ids)
         if ids:
-            taken.update(ids)
-            changed[position] = ids
+            changed.update(dict.fromkeys(ids, position))
         else:
             new_keys.add(rows.keys[position])
             new.append(position)
@@ -225,7 +246,7 @@ def sort_records(
 class Emails:
     """Who has which email address, while the records of a chunk are judged. Not used where they are the identifier."""
 
-    def __init__(self, owners: Found) -> None:
+    def __init__(self, owners: Mapping[int, int]) -> None:
         self.owners = owners
         self.claimed: set[str] = set()
         self.given: dict[int, str] = {}
@@ -234,9 +255,9 @@ class Emails:
         """Whether another contact than those in `ids` has the address of a record."""
         if email_key in self.claimed:
             return True
+        owner = self.owners.get(position)
         # Whoever had it in the store may have been given another since.
-        owners = [i for i in self.owners.get(position, []) if self.given.get(i, email_key) == email_key]
-        return bool(owners) and owners != ids
+        return owner is not None and self.given.get(owner, email_key) == email_key and [owner] != ids
 
     def give(self, plan: ImportPlan, email_key: str | None, ids: Sequence[int]) -> None:
         """A record was accepted: its contact has its address, unless the update rule keeps the one it has."""
@@ -263,8 +284,6 @@ def refuse_email(
     plan: ImportPlan, rows: ImportRows, position: int, ids: Sequence[int], emails: Emails
 ) -> tuple[codes.StatusCode, str] | None:
     """Why the email address of a record keeps it from being imported: contacts need one, and each its own."""
-    if plan.identifies_by_email:
-        return None
     if plan.email_position is None:
         return None if ids else (codes.REQUIRED_MISSING, plan.identifier_name)
     column = plan.columns[plan.email_position]
@@ -283,7 +302,7 @@ def pick_values(plan: ImportPlan, rows: ImportRows, positions: Sequence[int]) ->
     }
     if plan.email_position is not None:
         by_column[EMAIL_KEY] = rows.email_keys
-    if len(positions) == rows.batch.num_rows and len(set(positions)) == len(positions):
+    if positions == list(range(rows.batch.num_rows)):
         return by_column
     return {name: [values[position] for position in positions] for name, values in by_column.items()}
 

@@ -5,8 +5,10 @@ Nothing here asks the store, so it is done before the chunk's transaction begins
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from datetime import UTC
+from typing import Final, TypeAlias, cast
 
 import pyarrow as pa
 
@@ -24,6 +26,11 @@ from staithe.staging.rows import UNREADABLE, text_column
 Key: TypeAlias = str | int | float | None
 ID_DIGITS = 18
 EXTERNAL_ID_DIGITS = 12
+PLAIN_DATES: Final = (
+    "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$",
+    "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$",
+)
+"""Of the dates with a year of four digits: earlier ones are rare."""
 
 
 @dataclass(slots=True)
@@ -46,6 +53,11 @@ class ImportRows:
     def refuse(self, position: int, code: StatusCode, name: str) -> None:
         """Reject a record, unless it is rejected already."""
         self.refused.setdefault(position, (code, name))
+
+    def refuse_all(self, positions: Iterable[int], code: StatusCode, name: str) -> None:
+        """Reject some records for the same reason."""
+        for position in positions:
+            self.refuse(position, code, name)
 
     def rejects(self, first_record: int) -> tuple[pa.RecordBatch, list[int], list[str], list[list[str]]]:
         """What a `RejectWriter` takes: the refused records, and the imported ones with unusable values."""
@@ -106,17 +118,19 @@ def read_number(text: str) -> float | None:
 
 def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
     """Refuse records whose identifier is missing or malformed."""
-    name = plan.identifier_name
-    unreadable = rows.batch.column(UNREADABLE).to_pylist()
-    for position, key in enumerate(rows.keys):
-        if unreadable[position]:
-            rows.refuse(position, codes.UNREADABLE, name)
-        elif not texts[position]:
-            rows.refuse(position, codes.REQUIRED_MISSING, name)
-        elif key is None or (NUL in texts[position] and not (plan.identifies_by_email or plan.identifies_by_id)):
-            rows.refuse(position, codes.UNREADABLE, name)
-        elif plan.identifies_by_email and not is_email_address(str(key)):
-            rows.refuse(position, codes.INVALID_EMAIL, name)
+    is_own_key = plan.identifies_by_email or plan.identifies_by_id
+    unreadable: list[bool] = rows.batch.column(UNREADABLE).to_pylist()
+    faults: list[tuple[StatusCode, list[int]]] = [
+        (codes.UNREADABLE, [p for p, is_unreadable in enumerate(unreadable) if is_unreadable]),
+        (codes.REQUIRED_MISSING, [p for p, text in enumerate(texts) if not text]),
+        (codes.UNREADABLE, [p for p, key in enumerate(rows.keys) if key is None]),
+    ]
+    if not is_own_key:
+        faults.append((codes.UNREADABLE, [p for p, text in enumerate(texts) if NUL in text]))
+    if plan.identifies_by_email:
+        faults.append((codes.INVALID_EMAIL, [p for p, key in enumerate(rows.keys) if not is_email_address(str(key))]))
+    for code, positions in faults:
+        rows.refuse_all(positions, code, plan.identifier_name)
 
 
 def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> list[FieldValue]:
@@ -127,19 +141,25 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
     index = rows.batch.schema.get_field_index(column.name)
     if index < 0:
         return [None] * rows.batch.num_rows
-    texts: list[str | None] = rows.batch.column(index).to_pylist()
-    if column.field.data_type not in (DataType.NUMBER, DataType.DATE):
-        is_identifier = column.name == plan.identifier_name
-        return [text and text.strip(WHITE_SPACE) for text in texts] if is_identifier else list(texts)
+    data_type, sent = column.field.data_type, rows.batch.column(index)
+    if data_type is DataType.EMAIL_ADDRESS or (column.name == plan.identifier_name and data_type is DataType.STRING):
+        sent = compute.utf8_trim(sent, WHITE_SPACE)
+    texts: list[str | None] = sent.to_pylist()
+    if data_type not in (DataType.NUMBER, DataType.DATE):
+        return cast(list[FieldValue], texts)
     read: dict[str | None, FieldValue] = {None: None, "": ""}
     unfit: set[str] = set()
-    for text in dict.fromkeys(texts):
-        if text:
-            try:
-                read[text] = parse_value(text, column.field.data_type, column.zone) if text.strip() else ""
-            except ValueError:
-                read[text] = None
-                unfit.add(text)
+    different = [text for text in dict.fromkeys(texts) if text]
+    plain = parse_plain_dates(different) if data_type is DataType.DATE and column.zone is UTC else None
+    if plain is not None:
+        read.update(zip(different, plain, strict=True))
+        different = []
+    for text in different:
+        try:
+            read[text] = parse_value(text, data_type, column.zone) if text.strip() else ""
+        except ValueError:
+            read[text] = None
+            unfit.add(text)
     if unfit:
         for position, text in enumerate(texts):
             if text in unfit:
@@ -147,22 +167,33 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
     return [read[text] for text in texts]
 
 
+def parse_plain_dates(texts: list[str]) -> list[int] | None:
+    """As `parse_date` reads them in UTC, if all are written alike: YYYY-MM-DD, or YYYY-MM-DD HH:MM:SS; else None."""
+    column = pa.array(texts, pa.string())
+    for form in PLAIN_DATES:
+        if compute.all(compute.match_substring_regex(column, form)).as_py():
+            try:
+                return compute.cast(column, pa.timestamp("us")).cast(pa.int64()).to_pylist()
+            except pa.ArrowInvalid:  # such as the 30th of February
+                return None
+    return None
+
+
 def read_emails(rows: ImportRows, column: ImportColumn, place: int, *, is_identifier: bool) -> None:
-    """Trim the addresses of the email column, and work out what they are compared by.
+    """Work out what the trimmed addresses of the email column are compared by.
 
     An address that is none refuses its record; an empty one that is not the identifier, and that the update rule would
     write, is unusable: contacts keep theirs.
     """
-    texts = [None if text is None else str(text).strip(WHITE_SPACE) for text in rows.values[place]]
     if is_identifier:
-        rows.email_keys = [str(key) for key in rows.keys]
-    else:
-        rows.email_keys = [text.lower() if text else None for text in texts]
-        for position, text in enumerate(texts):
-            if text == "":
-                if column.rule is UpdateRule.ALWAYS:
-                    rows.unusable.setdefault(position, []).append(column.name)
-                texts[position] = None
-            elif text is not None and not is_email_address(text):
-                rows.refuse(position, codes.INVALID_EMAIL, column.name)
-    rows.values[place] = list(texts)
+        rows.email_keys = cast(list[str | None], rows.keys)
+        return
+    texts = cast(list[str | None], rows.values[place])
+    rows.email_keys = [text.lower() if text else None for text in texts]
+    for position, text in enumerate(texts):
+        if text == "":
+            if column.rule is UpdateRule.ALWAYS:
+                rows.unusable.setdefault(position, []).append(column.name)
+            texts[position] = None
+        elif text is not None and not is_email_address(text):
+            rows.refuse(position, codes.INVALID_EMAIL, column.name)

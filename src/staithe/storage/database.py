@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine, exc, text
+from sqlalchemy import Engine, text
 
 from staithe.domain.errors import Busy, StorageFull
 from staithe.storage import sqlite
@@ -57,10 +57,11 @@ class Database:
 def wrap_errors() -> Generator[None]:
     try:
         yield
-    except exc.OperationalError as error:
-        if sqlite.is_busy(error.orig):
+    except sqlite.ERRORS as error:
+        cause = sqlite.driver_error(error)
+        if sqlite.is_busy(cause):
             raise Busy("The company's store is busy.", "Send the request again.") from error
-        if sqlite.is_full(error.orig):
+        if sqlite.is_full(cause):
             raise StorageFull("The server's disk is full.", "Tell the operator; nothing was stored.") from error
         raise
 

@@ -30,11 +30,11 @@ Found: TypeAlias = dict[int, list[int]]
 """Position of a record -> the ids of the contacts that it matches, the oldest first."""
 
 
-def match_emails(connection: Connection, keys: Mapping[int, str]) -> Found:
-    """The contacts with these normal email addresses; looked up in sorted order, which walks the index once."""
+def match_emails(connection: Connection, keys: Mapping[int, str]) -> dict[int, int]:
+    """Position -> the contact with that normal email address; looked up in sorted order: the index is walked once."""
     positions = sorted(keys, key=keys.__getitem__)
     found = contacts.match_emails(connection, [keys[position] for position in positions])
-    return {positions[packed >> 32]: [packed & CONTACT_ID] for packed in found}
+    return {positions[packed >> 32]: packed & CONTACT_ID for packed in found}
 
 
 def match_ids(connection: Connection, keys: Mapping[int, int]) -> Found:
@@ -77,7 +77,10 @@ class ContactWriter:
         if plan.email_position is not None:
             rules[EMAIL_KEY] = plan.columns[plan.email_position].rule
         new = {name: func.nullif(value_of(name), EMPTY) for name in rules}
-        changed = {name: apply_rule(rule, value_of(name), table.c[name]) for name, rule in rules.items()}
+        # A contact that was found by its email address keeps the key of it: writing that would rewrite the index.
+        kept = {EMAIL_KEY} if plan.identifies_by_email else set[str]()
+        changed = {n: apply_rule(rule, value_of(n), table.c[n]) for n, rule in rules.items() if n not in kept}
+        self.changes_keys = EMAIL_KEY in changed
         creation = {name: value_of(name) for name in ("id", "created_at", "created_by", *AUDIT)}
         by_id = update(table).where(table.c.id == value_of("id"))
         self.insert = Statement(connection, insert(table).values({**new, **creation}))
@@ -122,13 +125,13 @@ class ContactWriter:
 
         Args:
             connection: a write transaction.
-            ids: of the contacts.
+            ids: of the contacts; rising ones are written fastest.
             values: of each column, the value for each contact.
             at: when.
             by: who asked.
         """
         self.update.run(connection, {**values, "id": ids, "updated_at": repeat(at), "updated_by": repeat(by)})
-        if EMAIL_KEY in values:
+        if self.changes_keys:
             contacts.bump_version(connection)
 
 
@@ -158,7 +161,7 @@ def apply_rule(rule: UpdateRule, new: ColumnElement[Any], stored: ColumnElement[
 
 
 class Statement:
-    """A statement run for many rows at once: compiled once, its rows handed to the driver as they are."""
+    """A statement run for many rows: compiled once, its rows handed to the driver as they are, one by one."""
 
     def __init__(self, connection: Connection, statement: Any) -> None:
         compiled = statement.compile(dialect=connection.dialect)
@@ -167,6 +170,4 @@ class Statement:
 
     def run(self, connection: Connection, values: Mapping[str, Iterable[object]]) -> None:
         """Run it for each row of the columns; at least one of them must end."""
-        rows = list(zip(*(values[name] for name in self.names), strict=False))
-        if rows:
-            connection.exec_driver_sql(self.text, rows)
+        sqlite.run_many(connection, self.text, zip(*(values[name] for name in self.names), strict=False))
