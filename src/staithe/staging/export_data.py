@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import tzinfo
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from staithe.domain.values import format_date
 from staithe.staging.arrow_folder import READ_OPTIONS, ArrowFileWriter, ArrowFolder
 
 MOST_BATCH_RECORDS: Final = 8192
@@ -27,12 +24,6 @@ LEAST_BATCH_RECORDS: Final = 256
 BATCH_RECORDS_KEY: Final = b"records per batch"
 FIELDS_KEY: Final = b"fields"
 COLUMN: Final = "record"
-FIRST_DATE: Final = -30_610_224_000
-"""The year 1000 in Unix seconds: earlier dates are rare, and not written alike by the fast way."""
-
-LAST_DATE: Final = 2_114_380_800
-"""The year 2037 in Unix seconds: from then on Arrow knows no summer time."""
-compute: Any = pc
 
 
 class ExportWriter:
@@ -46,13 +37,9 @@ class ExportWriter:
         }
         schema = pa.schema([(COLUMN, pa.large_binary())], metadata=metadata)
         self.file: ArrowFileWriter = folder.create(schema)
-        names = [(f"f{i}", str, msgspec.field(name=name)) for i, name in enumerate(fields)]
-        self.record: Callable[..., Any] = msgspec.defstruct("Record", names, gc=False)
-        self.encoder = msgspec.json.Encoder()
 
-    def write(self, columns: Sequence[Iterable[str]]) -> None:
-        """Append a batch: of each field, the value of each record. All but the last have `batch_records`."""
-        lines = self.encoder.encode_lines(list(map(self.record, *columns)))
+    def write(self, lines: bytes) -> None:
+        """Append a batch: records as JSON texts, a line feed behind each. All but the last have `batch_records`."""
         ends = np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n")) + 1
         offsets = np.concatenate(([0], ends)).astype(np.int64)
         column = pa.Array.from_buffers(
@@ -131,18 +118,3 @@ def csv_page(reader: ExportReader, limit: int, offset: int) -> Iterator[bytes]:
         text.seek(0)
         text.truncate()
     yield text.getvalue().encode()
-
-
-def format_dates(values: Sequence[int | None], zone: tzinfo) -> list[str]:
-    """As `format_date` writes them, an empty text for None; a whole column at once."""
-    column = np.array([0 if value is None else value for value in values], np.int64)
-    seconds = column // 1_000_000
-    milliseconds = (column % 1_000_000) // 1000
-    if seconds.size and seconds.min() >= FIRST_DATE and seconds.max() < LAST_DATE:
-        moments = pa.array(seconds).cast(pa.timestamp("s", str(zone)))
-        texts: list[str] = compute.strftime(moments, format="%Y-%m-%d %H:%M:%S").to_pylist()
-        for place in np.flatnonzero(milliseconds).tolist():
-            texts[place] = f"{texts[place]}.{milliseconds[place]:03}"
-    else:
-        texts = [format_date(value, zone) for value in column.tolist()]
-    return ["" if value is None else text for value, text in zip(values, texts, strict=True)]

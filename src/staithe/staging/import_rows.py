@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, timedelta, tzinfo
+from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
 import pyarrow as pa
@@ -18,7 +19,8 @@ from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
 from staithe.domain.identifiers import NUL, WHITE_SPACE, is_email_address
 from staithe.domain.import_plan import ImportColumn, ImportPlan
-from staithe.domain.limits import CONTACT_ID
+from staithe.domain.limits import CONTACT_ID, HOUR
+from staithe.domain.times import EPOCH
 from staithe.domain.values import parse_number, parse_value
 from staithe.staging.matching import compute, normal_emails
 from staithe.staging.rows import UNREADABLE, text_column
@@ -27,10 +29,10 @@ Key: TypeAlias = str | int | float | None
 ID_DIGITS = 18
 EXTERNAL_ID_DIGITS = 12
 PLAIN_DATES: Final = (
-    "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}$",
-    "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$",
+    "^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$",
+    "^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}$",
 )
-"""Of the dates with a year of four digits: earlier ones are rare."""
+"""Of the dates of two centuries: others are rare."""
 
 
 @dataclass(slots=True)
@@ -150,7 +152,7 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
     read: dict[str | None, FieldValue] = {None: None, "": ""}
     unfit: set[str] = set()
     different = [text for text in dict.fromkeys(texts) if text]
-    plain = parse_plain_dates(different) if data_type is DataType.DATE and column.zone is UTC else None
+    plain = parse_plain_dates(different, column.zone) if data_type is DataType.DATE else None
     if plain is not None:
         read.update(zip(different, plain, strict=True))
         different = []
@@ -167,16 +169,31 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
     return [read[text] for text in texts]
 
 
-def parse_plain_dates(texts: list[str]) -> list[int] | None:
-    """As `parse_date` reads them in UTC, if all are written alike: YYYY-MM-DD, or YYYY-MM-DD HH:MM:SS; else None."""
+def parse_plain_dates(texts: list[str], zone: tzinfo) -> list[int] | None:
+    """As `parse_date` reads them, a whole column at once.
+
+    None if they are not all written alike, as YYYY-MM-DD or as YYYY-MM-DD HH:MM:SS, or if one is no date.
+    """
     column = pa.array(texts, pa.string())
     for form in PLAIN_DATES:
         if compute.all(compute.match_substring_regex(column, form)).as_py():
             try:
-                return compute.cast(column, pa.timestamp("us")).cast(pa.int64()).to_pylist()
+                moments: list[int] = compute.cast(column, pa.timestamp("us")).cast(pa.int64()).to_pylist()
             except pa.ArrowInvalid:  # such as the 30th of February
                 return None
+            return moments if zone is UTC else [m - offset_in(m // HOUR, zone) for m in moments]
     return None
+
+
+@lru_cache(2**16)
+def offset_in(hour: int, zone: tzinfo) -> int:
+    """Microseconds between UTC and a zone in one of its own hours, counted from 1970; none has two since 1900.
+
+    Arrow could do it for whole columns, but in years without a table of their own it is wrong.
+    """
+    offset = (EPOCH + timedelta(hours=hour)).replace(tzinfo=zone).utcoffset()
+    assert offset is not None
+    return offset // timedelta(microseconds=1)
 
 
 def read_emails(rows: ImportRows, column: ImportColumn, place: int, *, is_identifier: bool) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, cast
@@ -14,6 +15,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, 
 
 from staithe.domain.fields import DERIVATIONS
 from staithe.domain.identifiers import NUL
+from staithe.domain.times import EPOCH
+from staithe.domain.values import EASTERN, format_number
 from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, expression_of, split_pattern
 
 BUSY_TIMEOUT_SECONDS: Final = 20
@@ -56,6 +59,26 @@ def set_pragmas(connection: sqlite3.Connection, _record: object, *, durable: boo
         arguments = len(derivation.columns)
         connection.create_function(derived_name(name), arguments, derivation.work_out, deterministic=True)
     connection.create_function("matches_pattern", 2, matches_pattern, deterministic=True)
+    connection.create_function("eastern_offset", 1, eastern_offset, deterministic=True)
+    connection.create_function("format_number", 1, format_optional_number, deterministic=True)
+
+
+@lru_cache(2**16)
+def eastern_offset(hour: int | None) -> int | None:
+    """Seconds from UTC to Eastern time in an hour, counted from 1970; None for none. No hour ever had two offsets.
+
+    It is asked at its end: the beginning of the first one that has a date in Eastern time is before the year 1 there.
+    """
+    if hour is None:
+        return None
+    offset = (EPOCH + timedelta(hours=hour, minutes=59)).astimezone(EASTERN).utcoffset()
+    assert offset is not None
+    return round(offset.total_seconds())
+
+
+def format_optional_number(value: float | None) -> str | None:
+    """A number as exports write it, None for none."""
+    return None if value is None else format_number(float(value))
 
 
 def derived_name(internal_name: str) -> str:
