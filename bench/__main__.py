@@ -19,7 +19,7 @@ from bench.exports import measure_export, measure_pages
 from bench.imports import measure_imports
 from bench.inside import measure_inside
 from bench.measures import CASES, Case, measure_case, measure_growth, measure_one_record
-from bench.memory import measure_memory
+from bench.memory import fill_exported, measure_imports_and_exports, measure_memory
 from bench.report import Breakdown, Measure
 from bench.sizes import FULL, MIB, QUICK, Sizes
 from staithe.services.stores import Stores
@@ -180,6 +180,10 @@ def measure_with_new_companies(
     if not {7, 8}.isdisjoint(numbers):
         with running_server(empty / "server") as server:
             measures, breakdowns = measure_imports(server, empty, sizes)
+    if 11 in numbers:
+        fill_exported(empty / "memory", sizes)
+        with running_server(empty / "memory") as server:
+            measures.append(measure_imports_and_exports(server, sizes))
     return measures, breakdowns
 
 

@@ -135,13 +135,13 @@ def run_import(server: RunningServer, client: Client, sizes: Sizes, load: Load) 
     before = processor_seconds(server)
     span, sync_uri = client.run(uri, *load.bodies)
     processor = processor_seconds(server) - before
-    verify_counts(client, sync_uri, load)
+    verify_counts(client, sync_uri, load.code, len(load.records))
     _, pages, _ = run_export(client, define_export(client, FIELDS), sizes.page_records)
     verify_export(pages, load.records)
     return span, processor
 
 
-def verify_counts(client: Client, sync_uri: str, load: Load) -> None:
+def verify_counts(client: Client, sync_uri: str, code: str, records: int) -> None:
     """Make sure that a sync created or updated a contact for each record.
 
     Raises:
@@ -150,7 +150,7 @@ def verify_counts(client: Client, sync_uri: str, load: Load) -> None:
     log = client.api.log(sync_uri)
     status = client.api.bulk("GET", sync_uri).raise_for_status().json()["status"]
     counts = {line["statusCode"]: line["count"] for line in log}
-    found = (status, counts.get(CREATED, 0) + counts.get(UPDATED, 0), counts.get(load.code))
-    wanted = ("success", len(load.records), len(load.records))
+    found = (status, counts.get(CREATED, 0) + counts.get(UPDATED, 0), counts.get(code))
+    wanted = ("success", records, records)
     if found != wanted:
-        raise RuntimeError(f"{sync_uri} came to {found} and not to {wanted}: status, contacts, those of {load.code}")
+        raise RuntimeError(f"{sync_uri} came to {found} and not to {wanted}: status, contacts, those of {code}")

@@ -1,9 +1,15 @@
-"""Measure 6: what the server's processes need while eight clients upload as much as they may, all at once."""
+"""Measures 6 and 11: what the server's processes need.
+
+6 is taken while eight clients upload as much as they may, all at once; 11 during an import of many uploads, and during
+exports of the same company, again and again until the import has ended.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final
 
 import psutil
@@ -12,13 +18,19 @@ from tests.support.server import RunningServer
 
 from bench.bodies import Body, json_of_length
 from bench.client import Client, Span
-from bench.data import LARGE
+from bench.data import EXPORTED, LARGE, add_company, new_caller
+from bench.exports import ExportSpan, define_export, run_export
+from bench.filling import fill
+from bench.imports import CREATED, define_import, verify_counts
 from bench.measures import BY_ID
+from bench.records import EXPORTED_FIELDS, FIELDS, make_bodies, make_exported, make_records
 from bench.report import Measure, say
 from bench.sizes import MIB, Sizes
+from staithe.services.stores import Stores
 
 SAMPLE_SECONDS: Final = 0.05
 MOST_MIB: Final = 700
+LEAST_RECORD_BYTES: Final = 500
 NOTE: Final = (
     "RSS counts a page of a library or of the database file once for each process that has it mapped; PSS, which "
     "shares such a page out among them, is the memory that is really in use. The target is held against RSS."
@@ -86,17 +98,59 @@ def measure_memory(server: RunningServer, sizes: Sizes) -> Measure:
     for client, (list_id, _), (_, sync_uri), body in zip(clients, made, results, bodies, strict=True):
         client.verify(list_id, sync_uri, body)
         client.close()
-    return to_measure(sampler.samples, [span for span, _ in results], sizes)
+    name = f"memory, {sizes.clients} clients at once,\n{sizes.upload_bytes / MIB:g} MiB each"
+    return to_measure(6, name, sampler.samples, {"spans": [span for span, _ in results]})
 
 
-def to_measure(samples: list[Sample], spans: list[Span], sizes: Sizes) -> Measure:
+def fill_exported(folder: Path, sizes: Sizes) -> None:
+    """Make the company of measure 11 with the contacts that it exports, in a new data directory."""
+    stores = Stores(folder)
+    add_company(stores, EXPORTED)
+    fill(new_caller(stores, EXPORTED), EXPORTED_FIELDS, make_bodies(make_exported(sizes.exported)))
+    stores.close()
+
+
+def make_uploads(sizes: Sizes) -> list[Body]:
+    """Uploads of new contacts, no address in two of them; all have as many records as the first."""
+    records = make_records((11,), sizes.exported + 1, sizes.import_upload_bytes // LEAST_RECORD_BYTES, FIELDS)
+    first = next(make_bodies(records, sizes.import_upload_bytes))
+    count = first.count(b"{")
+    contents = [first.replace(b"@mail", b"@mail-%d-" % n) for n in range(sizes.import_uploads)]
+    return [Body(content, "application/json", count, 0) for content in contents]
+
+
+def measure_imports_and_exports(server: RunningServer, sizes: Sizes) -> Measure:
+    """Measure 11, on a server that has done nothing else, with what `fill_exported` has made."""
+    bodies = make_uploads(sizes)
+    importing, exporting = Client(server.url, EXPORTED), Client(server.url, EXPORTED)
+    import_uri, export_uri = define_import(importing, FIELDS), define_export(exporting, EXPORTED_FIELDS)
+    exported: list[ExportSpan] = []
+    with Sampler(server.process.pid) as sampler, ThreadPoolExecutor(1) as pool:
+        result = pool.submit(importing.run, import_uri, *bodies)
+        while not exported or not result.done():
+            span, pages, _ = run_export(exporting, export_uri, sizes.page_records)
+            exported.append(span)
+    imported, sync_uri = result.result()
+    verify_counts(importing, sync_uri, CREATED, sum(body.known for body in bodies))
+    # The last export began while the import ran, and may have some of its contacts.
+    if sum(page.count(b'"C_EmailAddress"') for page in pages) < sizes.exported:
+        raise RuntimeError("an export does not have all contacts")
+    importing.close()
+    exporting.close()
+    name = f"memory, import of {len(bodies)} uploads\nof {sizes.import_upload_bytes / 10**6:g} MB, and {len(exported)} exports"
+    return to_measure(
+        11, f"{name}\nof {sizes.exported:,} contacts", sampler.samples, {"import": imported, "exports": exported}
+    )
+
+
+def to_measure(number: int, name: str, samples: list[Sample], figures: Mapping[str, Any]) -> Measure:
     highest = max(samples, key=lambda s: s.rss)
     pss = max(s.pss for s in samples)
     before = samples[0]
-    say(f"6: highest RSS {highest.rss / MIB:.0f} MiB, highest PSS {pss / MIB:.0f} MiB")
+    say(f"{number}: highest RSS {highest.rss / MIB:.0f} MiB, highest PSS {pss / MIB:.0f} MiB")
     return Measure(
-        number=6,
-        name=f"memory, {sizes.clients} clients at once,\n{sizes.upload_bytes / MIB:g} MiB each",
+        number=number,
+        name=name,
         floor=f"idle: RSS {before.rss / MIB:.0f} MiB\nPSS {before.pss / MIB:.0f} MiB",
         staithe=f"RSS {highest.rss / MIB:.0f} MiB\nPSS {pss / MIB:.0f} MiB",
         target=f"RSS at most\n{MOST_MIB} MiB",
@@ -107,6 +161,6 @@ def to_measure(samples: list[Sample], spans: list[Span], sizes: Sizes) -> Measur
             "mapped_from_files_bytes": highest.shared,
             "highest_pss_bytes": pss,
             "samples": samples,
-            "spans": spans,
+            **figures,
         },
     )
