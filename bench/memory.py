@@ -137,10 +137,9 @@ def measure_imports_and_exports(server: RunningServer, sizes: Sizes) -> Measure:
         raise RuntimeError("an export does not have all contacts")
     importing.close()
     exporting.close()
-    name = f"memory, import of {len(bodies)} uploads\nof {sizes.import_upload_bytes / 10**6:g} MB, and {len(exported)} exports"
-    return to_measure(
-        11, f"{name}\nof {sizes.exported:,} contacts", sampler.samples, {"import": imported, "exports": exported}
-    )
+    uploads = f"{len(bodies)} uploads\nof {sizes.import_upload_bytes / 10**6:g} MB"
+    name = f"memory, import of {uploads}, and {len(exported)} exports\nof {sizes.exported:,} contacts"
+    return to_measure(11, name, sampler.samples, {"import": imported, "exports": exported})
 
 
 def to_measure(number: int, name: str, samples: list[Sample], figures: Mapping[str, Any]) -> Measure:

@@ -22,7 +22,7 @@ from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, exp
 BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
 LOG_BYTES: Final = 64 * 1024**2
-MAPPED_BYTES: Final = 16 * 1024**3
+MAPPED_BYTES: Final = 64 * 1024**2
 
 
 def open_engine(path: Path, *, durable: bool = True) -> Engine:
