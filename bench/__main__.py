@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from bench import machine, report
 from bench.exports import measure_export, measure_pages
 from bench.imports import measure_imports
 from bench.inside import measure_inside
+from bench.inside_data import measure_export_inside, measure_imports_inside
 from bench.measures import CASES, Case, measure_case, measure_growth, measure_one_record
 from bench.memory import fill_exported, measure_imports_and_exports, measure_memory
 from bench.report import Breakdown, Measure
@@ -90,7 +91,8 @@ def bench(  # noqa: PLR0913 (a command's options are its parameters)
     bench_data.prepare(folder, sizes, fresh=fresh)
     facts = machine.describe(folder)
     measures, breakdowns = measure(folder, sizes, numbers)
-    with scratch(data / "scratch") as empty:
+    with TemporaryDirectory(prefix="scratch-", dir=data) as scratch:
+        empty = Path(scratch)
         more_measures, more_breakdowns = measure_with_new_companies(empty, sizes, numbers)
     measures = sorted([*measures, *more_measures], key=lambda m: m.number)
     breakdowns = sorted([*breakdowns, *more_breakdowns], key=lambda b: (int(b.title.partition(",")[0]), b.title))
@@ -141,7 +143,7 @@ def measure(folder: Path, sizes: Sizes, numbers: Iterable[int]) -> tuple[list[Me
             breakdowns.append(breakdown)
         if 10 in numbers:
             measures.append(measure_pages(server, sizes))
-    breakdowns += take_apart(folder, sizes, cases)
+    breakdowns += take_apart(folder, sizes, cases, with_export=9 in numbers)
     if 6 in numbers:
         with running_server(folder) as server:
             measures.append(measure_memory(server, sizes))
@@ -161,25 +163,16 @@ def running_server(folder: Path) -> Generator[RunningServer]:
         server.stop()
 
 
-@contextmanager
-def scratch(folder: Path) -> Generator[Path]:
-    """A folder on the same disk as the data, which is gone afterwards."""
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def measure_with_new_companies(
     empty: Path, sizes: Sizes, numbers: Iterable[int]
 ) -> tuple[list[Measure], list[Breakdown]]:
-    """Take the measures that fill companies of their own, in a folder that is new."""
+    """Take the measures that fill companies of their own, in a folder that is new, on the disk of the others."""
     measures: list[Measure] = []
     breakdowns: list[Breakdown] = []
     if not {7, 8}.isdisjoint(numbers):
         with running_server(empty / "server") as server:
             measures, breakdowns = measure_imports(server, empty, sizes)
+        breakdowns += measure_imports_inside(empty / "inside", sizes)
     if 11 in numbers:
         fill_exported(empty / "memory", sizes)
         with running_server(empty / "memory") as server:
@@ -187,9 +180,11 @@ def measure_with_new_companies(
     return measures, breakdowns
 
 
-def take_apart(folder: Path, sizes: Sizes, cases: Iterable[Case]) -> list[Breakdown]:
+def take_apart(folder: Path, sizes: Sizes, cases: Iterable[Case], *, with_export: bool) -> list[Breakdown]:
     stores = Stores(folder)
     breakdowns = [measure_inside(stores, sizes, case) for case in cases]
+    if with_export:
+        breakdowns.append(measure_export_inside(stores, sizes))
     stores.close()
     return breakdowns
 

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from staithe.domain.limits import DATA_PAGE_RECORDS
+
 MIB: Final = 1024 * 1024
 
 
@@ -24,11 +26,18 @@ class Sizes(Struct, frozen=True, kw_only=True):
     """Records of an import."""
     exported: int = 1_000_000
     """Contacts of the company that is exported."""
-    page_records: int = 50_000
-    """Records on a page of exported data: as many as the Bulk API gives."""
     import_uploads: int = 16
-    """Uploads of 30 MB that are imported while memory is measured."""
-    import_upload_bytes: int = 30_000_000
+    """Uploads that are imported while memory is measured."""
+
+    @property
+    def import_upload_bytes(self) -> int:
+        """The size of each of them."""
+        return min(30_000_000, self.upload_bytes)
+
+    @property
+    def page_records(self) -> int:
+        """Records on a page of exported data: as many as the Bulk API gives, but never so many that it is all."""
+        return min(DATA_PAGE_RECORDS, max(self.exported // 10, 1))
 
     @property
     def small_contacts(self) -> int:
@@ -55,7 +64,5 @@ QUICK: Final = Sizes(
     upload_bytes=4 * MIB,
     imported=10_000,
     exported=100_000,
-    page_records=10_000,
     import_uploads=4,
-    import_upload_bytes=3_000_000,
 )

@@ -11,11 +11,14 @@ from bench.__main__ import app
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[2]
-TINY = ("--contacts", "20000", "--ids", "2000", "--runs", "1", "--records", "2", "--upload-kib", "64")
+TINY = (
+    *("--contacts", "20000", "--ids", "2000", "--imported", "2000", "--exported", "3000"),
+    *("--runs", "1", "--records", "2", "--upload-kib", "64"),
+)
 
 
 def test_takes_every_measure_and_writes_it_as_json(tmp_path: Path):
-    """The benchmark itself verifies every list and all rejects, and fails if they are not right."""
+    """The benchmark itself verifies every list, all rejects, and all values, and fails if they are not right."""
     output = tmp_path / "results"
     command = [sys.executable, "-m", "bench", *TINY, "--data", str(tmp_path / "data"), "--output", str(output)]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
@@ -23,10 +26,11 @@ def test_takes_every_measure_and_writes_it_as_json(tmp_path: Path):
     latest, dated = sorted(output.iterdir(), key=lambda path: path.name != "latest.json")
     result = msgspec.json.decode(latest.read_bytes())
     assert latest.read_bytes() == dated.read_bytes()
-    assert [measure["number"] for measure in result["measures"]] == [1, 2, 3, 4, 5, 6]
+    assert [measure["number"] for measure in result["measures"]] == list(range(1, 12))
     assert result["sizes"]["contacts"] == 20_000
     assert len(result["measures"][0]["figures"]["ratios"]) == 1
-    assert [b["title"][0] for b in result["breakdowns"]] == ["1", "1", "2", "2", "3", "3"]
+    titles = [b["title"].partition(",")[0] for b in result["breakdowns"]]
+    assert titles == ["1", "1", "2", "2", "3", "3", "7", "7", "8", "8", "9", "9"]
     assert str(tmp_path) not in latest.read_text()
 
 
@@ -41,5 +45,14 @@ def test_deletes_no_data_but_its_own(tmp_path: Path):
 def test_help_names_every_measure():
     ran = CliRunner().invoke(app, ["--help"])
     assert ran.exit_code == 0
-    for name in ("ids as JSON", "ids as CSV", "email addresses", "growth", "one record", "memory"):
+    for name in (
+        "ids as JSON",
+        "ids as CSV",
+        "email addresses",
+        "growth",
+        "one record",
+        "memory",
+        "import, new",
+        "export",
+    ):
         assert name in ran.stdout
