@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Any, Final, NoReturn
 
 import msgspec
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
-from msgspec.structs import astuple
 
 from staithe.domain.errors import ParseFailed
 from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names
@@ -38,6 +38,7 @@ class JsonRows:
             gc=False,
         )
         self.exact: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[record])
+        self.getters = {name: attrgetter(f"f{i}") for i, name in enumerate(fields)}
         self.loose = msgspec.json.Decoder(list[dict[str, Scalar]])
         self.buffer = bytearray()
         self.offset = 0
@@ -102,9 +103,7 @@ class JsonRows:
     def parse(self, block: bytes) -> pa.RecordBatch:
         try:
             records = self.exact.decode(block)
-            columns: Mapping[str, Sequence[Scalar | UnsetType]] = dict(
-                zip(self.fields, zip(*map(astuple, records), strict=True), strict=False)
-            )
+            columns = {name: list(map(get, records)) for name, get in self.getters.items()}
             if not self.has_mapped_field:
                 self.has_mapped_field = any(v is not UNSET for values in columns.values() for v in values)
         except msgspec.ValidationError:
