@@ -60,7 +60,7 @@ def time_sync(caller: Caller, stored: StoredDefinition) -> dict[str, float]:
     assert isinstance(stored.definition, SyncActionDefinition)
     run, plan = claim_sync(caller, stored), plan_sync(stored.definition)
     began = time.perf_counter()
-    with caller.database.read() as connection:
+    with caller.database.read(maps=True) as connection:
         staged = uploads.uploads_of_sync(connection, run.sync.id)
         matches = match_uploads(run, connection, plan, stored, staged)
     matched = time.perf_counter()

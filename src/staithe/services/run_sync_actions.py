@@ -63,7 +63,7 @@ def attempt_sync_actions(run: Run) -> None:
     assert isinstance(stored.definition, SyncActionDefinition)
     plan = plan_sync(stored.definition)
     for _ in range(OPTIMISTIC_TRIES):
-        with run.store.database.read() as connection:
+        with run.store.database.read(maps=True) as connection:
             matches = match_uploads(run, connection, plan, stored, staged)
         if commit(run, plan, staged, matches):
             return

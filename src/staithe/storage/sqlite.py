@@ -23,6 +23,10 @@ BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
 LOG_BYTES: Final = 64 * 1024**2
 MAPPED_BYTES: Final = 64 * 1024**2
+"""How much of a file is mapped into memory, where all that was read counts as this process's."""
+
+MOST_MAPPED_BYTES: Final = 16 * 1024**3
+MAPS: Final = "maps"
 
 
 def open_engine(path: Path, *, durable: bool = True) -> Engine:
@@ -118,8 +122,12 @@ def matches_pattern(text: str | None, pattern: str) -> bool:
 
 def begin(connection: Connection) -> None:
     """Begin a transaction. A writer says so at once: one that begins as a reader can fail half-way, being busy."""
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    options = connection.get_execution_options()
+    maps = options.get(MAPS, False)
+    if maps != connection.info.get(MAPS, False):
+        connection.exec_driver_sql(f"PRAGMA mmap_size={MOST_MAPPED_BYTES if maps else MAPPED_BYTES}")
+        connection.info[MAPS] = maps
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
 ERRORS: Final = (exc.OperationalError, sqlite3.OperationalError)
