@@ -42,6 +42,16 @@ def audit_columns() -> list[Column[int] | Column[str]]:
     ]
 
 
+def asset_columns() -> list[Column[Any]]:
+    """What lists, groups, segments and filters begin with."""
+    return [
+        id_column(),
+        Column("name", Text, nullable=False),
+        Column("description", Text),
+        Column("data_lookup_id", Text, nullable=False),
+    ]
+
+
 TYPES: Final[Mapping[DataType, type[BigInteger] | type[Double] | type[Text]]] = {
     DataType.STRING: Text,
     DataType.EMAIL_ADDRESS: Text,
@@ -96,10 +106,7 @@ CONTACT_FIELD: Final = Table(
 CONTACT_FILTER: Final = Table(
     "contact_filter",
     METADATA,
-    id_column(),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    Column("data_lookup_id", Text, nullable=False),
+    *asset_columns(),
     Column("properties", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("executed_at", BigInteger, nullable=False),
@@ -109,10 +116,7 @@ CONTACT_FILTER: Final = Table(
 CONTACT_SEGMENT: Final = Table(
     "contact_segment",
     METADATA,
-    id_column(),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    Column("data_lookup_id", Text, nullable=False),
+    *asset_columns(),
     Column("properties", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("executed_at", BigInteger, nullable=False),
@@ -122,20 +126,14 @@ CONTACT_SEGMENT: Final = Table(
 CONTACT_LIST: Final = Table(
     "contact_list",
     METADATA,
-    id_column(),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    Column("data_lookup_id", Text, nullable=False),
+    *asset_columns(),
     *audit_columns(),
 )
 
 EMAIL_GROUP: Final = Table(
     "email_group",
     METADATA,
-    id_column(),
-    Column("name", Text, nullable=False),
-    Column("description", Text),
-    Column("data_lookup_id", Text, nullable=False),
+    *asset_columns(),
     Column("properties", Text, nullable=False),
     *audit_columns(),
 )
