@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from staithe.cli.demo_client import DemoClient, Json
+from staithe.cli.demo_client import DemoClient
 from staithe.cli.demo_records import Body
 from staithe.cli.demo_report import Steps
+from staithe.cli.demo_syncs import read_log, synchronize
 from staithe.cli.progress import progress_bar
 from staithe.domain import codes
 from staithe.domain.limits import DATA_PAGE_RECORDS
@@ -23,20 +24,18 @@ FIELDS: Final = {
 }
 PLACES: Final = (("Ann", "Utrecht", "NL"), ("Bo", "Porto", "PT"), ("Cy", "Turku", "FI"), ("Di", "Lublin", "PL"))
 UPLOAD_RECORDS: Final = 50_000
-Synchronize = Callable[[DemoClient, str], Json]
-"""Sync a definition and give the sync, which did not end in error."""
 
 
-def exchange(client: DemoClient, list_id: int, synchronize: Synchronize, steps: Steps) -> tuple[int, int]:
+def exchange(client: DemoClient, list_id: int, steps: Steps) -> tuple[int, int]:
     """Export the list by a filter, and import a name and a place for each: (how many exported, how many updated)."""
-    emails = export(client, list_id, synchronize)
+    emails = export(client, list_id)
     steps.done("export", f"{len(emails):,} on the list exported, by a filter", len(emails))
-    updated = import_places(client, emails, synchronize)
+    updated = import_places(client, emails)
     steps.done("import", f"{updated:,} contacts updated by an import", updated)
     return len(emails), updated
 
 
-def export(client: DemoClient, list_id: int, synchronize: Synchronize) -> list[str]:
+def export(client: DemoClient, list_id: int) -> list[str]:
     """The email addresses of everyone on a list."""
     body = {
         "name": "Demo export",
@@ -52,7 +51,7 @@ def export(client: DemoClient, list_id: int, synchronize: Synchronize) -> list[s
             return emails
 
 
-def import_places(client: DemoClient, emails: Sequence[str], synchronize: Synchronize) -> int:
+def import_places(client: DemoClient, emails: Sequence[str]) -> int:
     """Give each contact a first name, a city and a country; gives how many were updated."""
     body = {"name": "Demo import", "fields": FIELDS, "identifierFieldName": "Email"}
     definition = client.make_definition("imports", body)
@@ -62,8 +61,7 @@ def import_places(client: DemoClient, emails: Sequence[str], synchronize: Synchr
             client.upload(definition, upload)
             progress.advance(task, upload.records)
     sync = synchronize(client, definition)
-    lines = client.page(f"{sync['uri']}/logs", UPLOAD_RECORDS)["items"]
-    return next(int(line["count"]) for line in lines if line["statusCode"] == codes.UPDATED.code)
+    return read_log(client, sync)[codes.UPDATED.code]
 
 
 def cut_into_uploads(emails: Sequence[str]) -> Iterator[Body]:

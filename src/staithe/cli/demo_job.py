@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from staithe.cli.demo_client import DemoClient, Json
 from staithe.cli.demo_exchange import exchange
 from staithe.cli.demo_records import Records, cut_into_bodies
 from staithe.cli.demo_report import Applied, Outcome, Rejected, Steps
-from staithe.cli.progress import progress_bar, spinner
+from staithe.cli.demo_syncs import PAGE_ITEMS, read_log, synchronize
+from staithe.cli.progress import progress_bar
 from staithe.domain import codes
-from staithe.domain.errors import RequestError
 from staithe.domain.syncs import SyncStatus
 
 REASONS: Final[Mapping[str, str]] = {
@@ -27,7 +27,6 @@ ENDINGS: Final[Mapping[SyncStatus, str]] = {
 REPETITIONS: Final = (codes.REPEATED_IDENTIFIER.code, codes.REPEATED_EMAIL.code)
 FIRST_SHOWN: Final = 3
 REJECT_PAGES: Final = 5
-PAGE_ITEMS: Final = 1000
 
 
 def run_job(client: DemoClient, contacts: int, records: Records, steps: Steps) -> Outcome:
@@ -48,7 +47,7 @@ def run_job(client: DemoClient, contacts: int, records: Records, steps: Steps) -
     steps.done("upload", f"{len(records.values):,} identifiers sent in {requests} requests", len(records.values))
     sync = synchronize(client, definition)
     steps.done("sync", ENDINGS[SyncStatus(sync["status"])], len(records.values))
-    exported, updated = exchange(client, list_id, synchronize, steps)
+    exported, updated = exchange(client, list_id, steps)
     counts = read_log(client, sync)
     return Outcome(
         contacts=contacts,
@@ -84,29 +83,6 @@ def upload(client: DemoClient, definition: str, records: Records) -> int:
             progress.advance(task, body.records)
             requests += 1
     return requests
-
-
-def synchronize(client: DemoClient, definition: str) -> Json:
-    """Sync a definition.
-
-    Raises:
-        RequestError: the sync ended in error; the message is its log's.
-    """
-    with spinner("syncing"):
-        sync = client.sync(definition)
-    if sync["status"] == SyncStatus.ERROR:
-        errors = [line["message"] for line in log_lines(client, sync) if line["severity"] == codes.ERROR]
-        raise RequestError(f"The sync ended in error: {' '.join(errors)}")
-    return sync
-
-
-def log_lines(client: DemoClient, sync: Json) -> Iterable[Json]:
-    return client.page(f"{sync['uri']}/logs", PAGE_ITEMS)["items"]
-
-
-def read_log(client: DemoClient, sync: Json) -> Mapping[str, int]:
-    """The count of each status code in a sync's log."""
-    return {line["statusCode"]: line.get("count", 0) for line in log_lines(client, sync)}
 
 
 def read_rejected(client: DemoClient, sync: Json, counts: Mapping[str, int]) -> tuple[Rejected, ...]:
