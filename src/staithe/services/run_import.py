@@ -121,9 +121,7 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
     rejects = RejectWriter(run.store.rejects, under_way.fields)
     try:
         with run.store.database.write() as connection:
-            get_definition(connection, run.sync)
-            if not syncs.check_lease(connection, run.sync.id, run.owner):
-                raise LeaseLost
+            hold_on(run, connection)
             created, updated = write_contacts(under_way, connection, rows)
             rejects.add(*rows.rejects(under_way.records_done + 1))
             chunk = ImportChunk(
@@ -141,6 +139,18 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
         raise
     under_way.chunks.append(chunk)
     under_way.touched |= chunk.contacts
+
+
+def hold_on(run: Run, connection: Connection) -> None:
+    """Make sure that the sync may still write.
+
+    Raises:
+        LeaseLost: another worker holds it.
+        DefinitionDeleted: its definition is gone.
+    """
+    get_definition(connection, run.sync)
+    if not syncs.check_lease(connection, run.sync.id, run.owner):
+        raise LeaseLost
 
 
 def write_contacts(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[IdSet, IdSet]:
@@ -316,9 +326,7 @@ def empty_identifiers(under_way: ImportRun) -> None:
     assert field_ is not None
     for offset in range(0, len(under_way.touched), CHUNK_RECORDS):
         with run.store.database.write() as connection:
-            get_definition(connection, run.sync)
-            if not syncs.check_lease(connection, run.sync.id, run.owner):
-                raise LeaseLost
+            hold_on(run, connection)
             ids = under_way.touched.page(offset, CHUNK_RECORDS)
             imports.empty_field(connection, load_catalogue(connection), field_, ids)
 
