@@ -41,8 +41,8 @@ CRITERIA_KINDS: Final = (
 
 def search(kind: CriteriaKind, call: Call) -> Answer:
     query = read_search_query(call.parameters, SEARCHABLE)
-    found, total = assets.search(call.caller, kind.name, query)
-    return Answer(200, wire.page_body([kind.to_body(asset, query.depth) for asset, _ in found], query, total))
+    found, total = segments.search(call.caller, kind.name, query)
+    return Answer(200, wire.page_body([kind.to_body(asset, query.depth) for asset in found], query, total))
 
 
 def create(kind: CriteriaKind, call: Call) -> Answer:

@@ -11,6 +11,7 @@ import msgspec
 
 from staithe.domain.assets import Asset
 from staithe.domain.definitions import DefinitionKey
+from staithe.domain.search_query import SearchQuery
 from staithe.domain.segment_reader import NamedChanges, read_filter_changes, read_segment_changes
 from staithe.domain.segments import Segment
 from staithe.services.assets import get_asset, refuse_while_named
@@ -75,6 +76,12 @@ def count_contacts(connection: Connection, caller: Caller, kind: str, asset_id: 
     found = ContactFinder(connection, load_catalogue(connection)).find_container(kind, asset_id)
     assets.save_size(connection, kind, asset_id, len(found), caller.now)
     return get_asset(connection, kind, asset_id)
+
+
+def search(caller: Caller, kind: str, query: SearchQuery) -> tuple[list[Asset], int]:
+    """One page of the segments or filters that a search finds, and how many there are."""
+    with caller.database.read() as connection:
+        return assets.search_assets(connection, kind, query)
 
 
 def recount(caller: Caller, kind: str, asset_id: int) -> Asset:
