@@ -46,6 +46,11 @@ class ContactPart(Struct, frozen=True):
         return DATA_TYPES.get(self.kind, DataType.STRING)
 
     @property
+    def is_text(self) -> bool:
+        """Whether its values compare as texts."""
+        return self.data_type in (DataType.STRING, DataType.EMAIL_ADDRESS)
+
+    @property
     def is_system_time(self) -> bool:
         """Whether `areSystemTimestampsInUTC` decides about the zone it is shown in [system-timestamps.htm]."""
         if self.field is not None:

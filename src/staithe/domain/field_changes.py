@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
+from staithe.domain.definition_reader import find_choice
 from staithe.domain.fields import DataType, Field
 from staithe.domain.limits import ASSET_NAME_CHARACTERS, FIRST_CUSTOM_FIELD_ID
 from staithe.domain.properties import PropertyReader, Requirement
@@ -80,7 +81,7 @@ def read_choice(reader: PropertyReader, name: str, choices: tuple[str, ...]) -> 
     text = reader.text(name)
     if not text:
         return None
-    found = next((choice for choice in choices if choice.lower() == text.lower()), None)
+    found = find_choice(text, choices)
     if found is None:
         reader.refuse(name, f"Must be one of {', '.join(choices)}.", text, Requirement.ENUM)
     return found

@@ -8,8 +8,7 @@ ASCII letters. Source: Eloqua's filtering page; what is inferred stands in docs/
 
 from __future__ import annotations
 
-import operator as operators
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Final, TypeAlias
@@ -18,9 +17,11 @@ from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind, resolve_contact_part
+from staithe.domain.definition_reader import find_choice
 from staithe.domain.field_statement import Part, parse_field_statement
 from staithe.domain.fields import DataType, FieldValue
 from staithe.domain.filter_language import All, Any, Comparison, Exists, Filter, Membership, Negation, Status
+from staithe.domain.list_query import ORDERS
 from staithe.domain.sync_actions import (
     BOUNCED_SET,
     GLOBAL_UNSUBSCRIBED_SET,
@@ -85,12 +86,6 @@ SERVICE_STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
     )
     for service in SERVICES
 }
-ORDERS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "<": operators.lt,
-    "<=": operators.le,
-    ">": operators.gt,
-    ">=": operators.ge,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +124,7 @@ def plan_test(statement: str, operator: str, values: tuple[str, ...], context: F
     choices = dict(choices_of(part))
     if choices:
         return Either(tuple(plan for text, plan in choices.items() if holds(text, operator, values)))
-    if part.kind is PartKind.FIELD and part.field is not None and part.field.data_type is DataType.STRING:
-        return ColumnTest(part, operator, values)
-    if operator == "~" and part.data_type is not DataType.EMAIL_ADDRESS:
+    if operator == "~" and not part.is_text:
         raise ValueError(f"must compare {statement} with another operator than ~, as it is no text")
     zone = context.system_zone if part.is_system_time else UTC
     return ColumnTest(part, operator, tuple(read_value(statement, value, part.data_type, zone) for value in values))
@@ -216,7 +209,7 @@ def plan_status(service: str, value: str) -> FilterPlan:
             f"must name an app service in STATUS, such as {{{{ActionInstance(id).Execution[n]}}}}: {service}"
         )
     statuses = SERVICE_STATUSES[destination.kind]
-    status = next((s for s in statuses if s == value.lower()), None)
+    status = find_choice(value, statuses)
     if status is None:
         raise ValueError(f"must compare STATUS('{service}') with {', '.join(statuses)}: '{value}' is none of them")
     return InSets((f"{destination.kind}/{destination.target}/{destination.execution}/{status}",))

@@ -7,21 +7,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from staithe.domain.list_query import Condition, ListQuery
+from staithe.domain.list_query import ORDERS, Condition, ListQuery
 from staithe.domain.search_query import SearchQuery
 
 Item = TypeVar("Item")
 Getters = Mapping[str, Callable[[Item], str | int]]
 """Property -> how an item's value of it is read."""
 
-OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
+OPERATORS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {"=": operator.eq, "!=": operator.ne, **ORDERS}
 
 
 def list_items(items: Sequence[Item], getters: Getters[Item], query: ListQuery) -> tuple[list[Item], int | None, bool]:

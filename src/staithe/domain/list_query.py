@@ -5,10 +5,11 @@ Source: the Bulk API contract and the page on API call format; see docs/compatib
 
 from __future__ import annotations
 
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -18,6 +19,15 @@ from staithe.domain.properties import Requirement
 from staithe.domain.times import parse_time
 
 TERM: Final = re.compile(r"\s*(?P<name>[A-Za-z]+)\s*(?P<operator><=|>=|!=|=|<|>)\s*(?P<value>.*)", re.DOTALL)
+
+
+ORDERS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+"""The operators that ask for an order: of values, and of columns too."""
 
 
 class PropertyType(StrEnum):

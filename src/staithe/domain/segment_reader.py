@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
-from staithe.domain.definition_reader import ASSET_NAMES, AssetExists
+from staithe.domain.definition_reader import ASSET_NAMES, AssetExists, find_choice
 from staithe.domain.filter_plan import FilterContext, plan_filter
 from staithe.domain.limits import ASSET_NAME_CHARACTERS, FILTER_CRITERIA, SEGMENT_ELEMENTS, STATEMENT_CHARACTERS
 from staithe.domain.properties import PropertyReader, Requirement, to_id, to_text
@@ -154,7 +154,7 @@ def read_criterion(criterion: Mapping[str, Any], position: int) -> Criterion:
 
 
 def find_key(table: Mapping[str, object], sent: object, what: str) -> str:
-    found = next((key for key in table if key.lower() == str(sent).lower()), None)
+    found = find_choice(sent, table)
     if found is None:
         raise ValueError(f"must be {what} {' or '.join(table)}")
     return found

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -13,22 +12,17 @@ from sqlalchemy.types import Text
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.contact_parts import ContactPart, PartKind
-from staithe.domain.fields import DERIVATIONS, DataType, Field, FieldValue
+from staithe.domain.fields import DERIVATIONS, Field, FieldValue
 from staithe.domain.filter_plan import Both, ColumnTest, Either, FilterPlan, Others, lower_ascii
 from staithe.domain.id_set import IdSet
 from staithe.domain.limits import CHUNK_IDS
+from staithe.domain.list_query import ORDERS
 from staithe.storage import sqlite
 from staithe.storage.contact_fields import contact_table
 
 MILLISECOND: Final = 1000
 SYSTEM_COLUMNS: Final = {PartKind.ID: "id", PartKind.CREATED_AT: "created_at", PartKind.UPDATED_AT: "updated_at"}
 DERIVED_TIMES: Final = ("created_at", "updated_at")
-ORDERS: Final[Mapping[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 def find_ids(connection: Connection, catalogue: Catalogue, plan: FilterPlan) -> IdSet:
@@ -65,7 +59,7 @@ def to_sql(plan: FilterPlan, table: Table) -> ColumnElement[bool]:
 
 
 def test_to_sql(part: ContactPart, operator: str, values: Sequence[FieldValue], table: Table) -> ColumnElement[bool]:
-    column, is_text = value_of(part, table), part.data_type in (DataType.STRING, DataType.EMAIL_ADDRESS)
+    column, is_text = value_of(part, table), part.is_text
     if is_text:
         column, values = func.lower(column), [lower_ascii(str(value)) for value in values]
     if operator in ("=", "IN", "!="):
