@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -300,20 +299,6 @@ def test_no_secret_is_stored_in_clear(program: Program, login: str, server: Runn
     stored = b"".join(path.read_bytes() for path in files)
     assert program.identifier.encode() in stored, "the files do hold what was registered"
     assert [secret for secret in secrets if secret.encode() in stored] == []
-
-
-@pytest.fixture(scope="module")
-def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
-    """The clock of the server below."""
-    return Clock(tmp_path_factory.mktemp("clock") / "offset")
-
-
-@pytest.fixture(scope="module")
-def moved(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[RunningServer]:
-    """A server whose clock can be moved."""
-    running = RunningServer(tmp_path_factory.mktemp("moved") / "data", "--clock-file", str(clock.file))
-    yield running
-    assert running.stop() == 0
 
 
 def test_access_tokens_are_good_for_eight_hours(moved: RunningServer, clock: Clock) -> None:

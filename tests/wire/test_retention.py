@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -14,20 +14,6 @@ from tests.support.imports import define_import, import_body
 from tests.support.server import RunningServer
 
 YEAR_DAYS = 365
-
-
-@pytest.fixture(scope="module")
-def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
-    """The clock of the server below."""
-    return Clock(tmp_path_factory.mktemp("clock") / "offset")
-
-
-@pytest.fixture(scope="module")
-def moved(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[RunningServer]:
-    """A server whose clock can be moved."""
-    running = RunningServer(tmp_path_factory.mktemp("moved") / "data", "--clock-file", str(clock.file))
-    yield running
-    assert running.stop() == 0
 
 
 def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
