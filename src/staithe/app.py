@@ -24,6 +24,6 @@ class App:
 
 def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
-    stores = Stores(settings.data)
+    stores = Stores(settings.data, settings.database)
     tokens = Tokens(stores, settings.access_token_seconds)
     return App(settings, stores, Logins(stores), tokens, make_clock(settings.clock_file))

@@ -20,6 +20,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     """How one server runs. Everything can be left at its default."""
 
     data: Path = Path("staithe-data")
+    database: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""

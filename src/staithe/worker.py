@@ -1,7 +1,7 @@
 """The sync worker: claims pending syncs, runs them side by side, keeps their leases alive, stops cleanly.
 
-It is a loop around `PRAGMA data_version` of the control store, which changes when another process commits there,
-so a hint is seen within milliseconds. Every few seconds it scans all companies: a hint that was lost costs no more.
+It is a loop around a watch of the control store, which tells when another process has left a hint there, within
+milliseconds. Every few seconds it scans all companies: a hint that was lost costs no more.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from staithe.orphan import stop_with
 from staithe.services import callbacks, retention, tokens
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import CompanyStore
-from staithe.storage import control, sqlite, syncs
+from staithe.storage import control, syncs
+from staithe.storage.databases import Watch
 from staithe.wire.bulk import sync_body
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Worker:
         """Work until `stopping` is set; then end what runs, and claim nothing more."""
         for name, duty in (("heartbeat", self.beat), ("retention", self.retain)):
             threading.Thread(target=duty, name=name, daemon=True).start()
-        with closing(sqlite.CommitWatch(self.app.stores.data / "control.db")) as watch:
+        with closing(self.app.stores.watch()) as watch:
             while not self.stopping.is_set():
                 try:
                     self.look(watch)
@@ -73,7 +74,7 @@ class Worker:
         self.caller.shutdown(wait=True)
         self.finished.set()
 
-    def look(self, watch: sqlite.CommitWatch) -> None:
+    def look(self, watch: Watch) -> None:
         """Follow hints as they come, and scan now and then."""
         scanned_at = float("-inf")
         seen_version = -1

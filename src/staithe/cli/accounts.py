@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
 from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
@@ -17,10 +17,11 @@ from staithe.services.stores import Stores
 def create_company(
     name: Annotated[str, typer.Argument(help="The first half of its users' logins.")],
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     json: Json = False,
 ) -> None:
     """Make a company with an empty store. Works beside a running server."""
-    company = accounts.create_company(Stores(data), name, system_clock())
+    company = accounts.create_company(Stores(data, database), name, system_clock())
     if json:
         print_json({"id": company.id, "name": company.name})
     else:
@@ -36,10 +37,11 @@ def create_user(
         bool, typer.Option("--password-stdin", help="Read the password from standard input, not from the terminal.")
     ] = False,
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     json: Json = False,
 ) -> None:
     """Make a user, or give one that exists another password and role. Works beside a running server."""
-    stores = Stores(data)
+    stores = Stores(data, database)
     found = accounts.find_company(stores, company)
     password = (
         sys.stdin.readline().rstrip("\r\n")

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
 from staithe.clock import system_clock
 from staithe.services import accounts, clients
 from staithe.services.stores import Stores
@@ -24,6 +24,7 @@ def create_client(
         typer.Option(help="Where the program takes its answers, to the letter. Can be given several times."),
     ] = None,
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     json: Json = False,
 ) -> None:
     """Register a program, and print its client id and secret. Works beside a running server.
@@ -32,7 +33,7 @@ def create_client(
     /auth/oauth2/authorize and gets a code back there. One that knows a
     user's password needs none. Both get their tokens at /auth/oauth2/token.
     """
-    stores = Stores(data)
+    stores = Stores(data, database)
     found = accounts.find_company(stores, company)
     client, secret = clients.create_client(stores, found, name, redirect_uri or [], system_clock())
     if json:
@@ -53,9 +54,9 @@ def create_client(
         OUTPUT.print(Text(f"  redirect URI                 {uri}"), soft_wrap=True)
 
 
-def list_clients(data: Data = DEFAULT_DATA, json: Json = False) -> None:
+def list_clients(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = False) -> None:
     """Show the registered programs; their secrets are not known to anybody but them."""
-    found = clients.list_clients(Stores(data))
+    found = clients.list_clients(Stores(data, database))
     if json:
         print_json(
             [
@@ -80,10 +81,11 @@ def delete_client(
     company: Company,
     name: Annotated[str, typer.Argument(help="The name it was registered with.")],
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     json: Json = False,
 ) -> None:
     """Delete a program. Every token it was given ends at once."""
-    stores = Stores(data)
+    stores = Stores(data, database)
     client = clients.delete_client(stores, accounts.find_company(stores, company), name)
     if json:
         print_json({"company": client.company.name, "name": client.name, "clientId": client.identifier})

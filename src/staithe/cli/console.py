@@ -13,6 +13,15 @@ OUTPUT = Console(highlight=False)
 ERRORS = Console(stderr=True, highlight=False)
 
 Data = Annotated[Path, typer.Option("--data", help="The data directory.", envvar="STAITHE_DATA", show_default=True)]
+DatabaseUrl = Annotated[
+    str,
+    typer.Option(
+        "--database",
+        help="postgresql://user:password@host/name. Default: SQLite files in the data directory.",
+        envvar="STAITHE_DATABASE",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 DEFAULT_DATA = Path("staithe-data")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
 from staithe.cli.progress import progress_bar
 from staithe.clock import system_clock
 from staithe.services import accounts, seeding
@@ -18,10 +18,11 @@ def seed(
     company: Annotated[str, typer.Argument(help="An existing company.")],
     contacts: Annotated[int, typer.Option(min=1, help="How many contacts to add.")],
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     json: Json = False,
 ) -> None:
     """Add contacts contact-{id}@example.com to a company, all or none. Works beside a running server."""
-    stores = Stores(data)
+    stores = Stores(data, database)
     store = stores.open(accounts.find_company(stores, company))
     began = time.perf_counter()
     first, last = seed_with_progress(store, contacts)

@@ -13,7 +13,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl
 from staithe.clock import make_clock
 from staithe.config import Settings
 from staithe.domain.base_url import read_public_url
@@ -41,6 +41,7 @@ def serve(
         Path | None, typer.Option(help="The certificate's key: a PEM file without a password.")
     ] = DEFAULTS.tls_key,
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
     request_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
@@ -73,6 +74,7 @@ def serve(
     logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = Settings(
         data=data.absolute(),
+        database=database,
         host=host,
         port=port,
         public_url=read_public_url(public_url) if public_url else "",
@@ -89,7 +91,7 @@ def serve(
     )
     check_tls_files(settings.tls_certificate, settings.tls_key)
     with only_server_of(settings.data):
-        stores = Stores(settings.data)
+        stores = Stores(settings.data, settings.database)
         announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
         run(settings, stores)
 

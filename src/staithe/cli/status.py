@@ -8,18 +8,18 @@ from typing import Any
 
 from rich.table import Table
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.services.stores import Stores
 from staithe.storage import control, definitions, sets, syncs, uploads
 
 
-def status(data: Data = DEFAULT_DATA, json: Json = False) -> None:
+def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = False) -> None:
     """Show what the data directory holds, and whether a server runs on it."""
     if not (data / "control.db").exists():
         OUTPUT.print(f"{data} is no data directory yet: staithe serve --data {data} makes one.")
         raise SystemExit(1)
-    stores = Stores(data)
+    stores = Stores(data, database)
     with stores.control.read() as connection:
         companies = control.all_companies(connection)
         users = {company.id: len(control.users_of(connection, company)) for company in companies}

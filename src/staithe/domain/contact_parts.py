@@ -15,6 +15,7 @@ from msgspec import Struct
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.field_statement import FieldStatement, Part
 from staithe.domain.fields import DataType, Field
+from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET, contact_list_set, email_group_set
 
 
 class PartKind(StrEnum):
@@ -56,6 +57,21 @@ class ContactPart(Struct, frozen=True):
         if self.field is not None:
             return self.field.internal_name in SYSTEM_TIMES
         return self.kind in (PartKind.CREATED_AT, PartKind.UPDATED_AT)
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The names of the sets that it comes from."""
+        match self.kind:
+            case PartKind.IS_SUBSCRIBED:
+                return (GLOBAL_UNSUBSCRIBED_SET,)
+            case PartKind.IS_BOUNCED:
+                return (BOUNCED_SET,)
+            case PartKind.CONTACT_LIST:
+                return (contact_list_set(self.asset_id),)
+            case PartKind.EMAIL_GROUP:
+                return (email_group_set(self.asset_id, "subscribed"), email_group_set(self.asset_id, "unsubscribed"))
+            case _:
+                return ()
 
     @property
     def can_be_imported(self) -> bool:

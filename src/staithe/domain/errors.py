@@ -15,6 +15,7 @@ StaitheError
     ├── TooLarge            the request is over a size limit
     ├── StorageFull         the company's staging quota has no room
     └── Busy                not now: try again                        (retry_after_seconds)
+        └── OutcomeUnknown  nobody knows whether it was done
 """
 
 from __future__ import annotations
@@ -110,3 +111,10 @@ class Busy(RequestError):
     def __init__(self, message: str, advice: str = "", *, retry_after_seconds: int = 1) -> None:
         super().__init__(message, advice, retryAfterSeconds=retry_after_seconds)
         self.retry_after_seconds = retry_after_seconds
+
+
+class OutcomeUnknown(Busy):
+    """The database was lost while it committed: what was asked for may be done, or not.
+
+    So what a commit would have named, such as a staged file, must not be removed.
+    """

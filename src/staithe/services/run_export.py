@@ -22,7 +22,6 @@ from staithe.staging.export_data import ExportWriter
 from staithe.storage import exports, sets, syncs
 from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
-from staithe.storage.export_texts import sets_of
 
 MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -40,7 +39,7 @@ def attempt_export(run: Run) -> None:
         catalogue = load_catalogue(connection)
         plan = plan_export(definition, catalogue)
         ids = find_contacts(connection, catalogue, plan)
-        named = {name: sets.load_set(connection, name) for column in plan.columns for name in sets_of(column.part)}
+        named = {name: sets.load_set(connection, name) for column in plan.columns for name in column.part.sets}
         with ExportWriter(run.store.exports, [column.name for column in plan.columns]) as writer:
             write_all(exports.read_records(connection, catalogue, plan, ids, named, writer.batch_records), writer)
             size = writer.finish()

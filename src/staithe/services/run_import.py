@@ -94,7 +94,7 @@ def begin(run: Run) -> ImportRun:
             plan=plan,
             fields=list(definition.fields),
             staged=uploads.uploads_of_sync(connection, run.sync.id),
-            writer=ContactWriter(connection, catalogue, plan),
+            writer=ContactWriter(catalogue, plan),
             chunks=chunks,
             was_resumed=bool(chunks) or run.sync.attempts > 1,
             touched=IdSet.union(chunk.contacts for chunk in chunks),

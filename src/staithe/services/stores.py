@@ -1,8 +1,7 @@
-"""Where everything is: the data directory, the control store in it, and one folder a company.
+"""Where everything is: the stores of a deployment, and the files of each company.
 
-DATA/control.db                     companies, users, hints
-DATA/companies/ID/company.db        all rows of one company
-DATA/companies/ID/staging/          its staged uploads
+STORES    SQLite files in DATA, or schemas of a PostgreSQL database: `staithe.storage.databases`
+DATA/companies/ID/staging/          a company's staged uploads
 DATA/companies/ID/rejects/          the rejects of its syncs
 DATA/companies/ID/exports/          the data of its exports
 """
@@ -15,28 +14,34 @@ from pathlib import Path
 from staithe.domain.companies import Company
 from staithe.staging.arrow_folder import ArrowFolder
 from staithe.storage import control
-from staithe.storage.database import Database, open_database
+from staithe.storage.database import Database
+from staithe.storage.databases import Watch, open_databases
 
 
 class CompanyStore:
     """Everything of one company."""
 
-    def __init__(self, company: Company, folder: Path) -> None:
+    def __init__(self, company: Company, database: Database, folder: Path) -> None:
         self.company = company
-        self.database = open_database(folder / "company.db", "company")
+        self.database = database
         self.staging = ArrowFolder(folder / "staging")
         self.rejects = ArrowFolder(folder / "rejects")
         self.exports = ArrowFolder(folder / "exports")
 
 
 class Stores:
-    """The stores of a data directory, opened when they are first asked for."""
+    """The stores of a deployment, opened when they are first asked for.
 
-    def __init__(self, data: Path) -> None:
+    Args:
+        data: the data directory.
+        database: the URL of a PostgreSQL database; empty for SQLite files in the data directory.
+    """
+
+    def __init__(self, data: Path, database: str = "") -> None:
         self.data = data
-        self.control: Database = open_database(data / "control.db", "control")
-        # A hint need not survive a crash, so it does not wait for the disk: workers also scan.
-        self.hints: Database = open_database(data / "control.db", "control", durable=False)
+        self.databases = open_databases(data, database)
+        self.control: Database = self.databases.control
+        self.hints: Database = self.databases.hints
         self.opened: dict[int, CompanyStore] = {}
         self.lock = threading.Lock()
 
@@ -44,7 +49,8 @@ class Stores:
         """The store of a company."""
         with self.lock:
             if company.id not in self.opened:
-                self.opened[company.id] = CompanyStore(company, self.data / "companies" / str(company.id))
+                database = self.databases.open_company(company.id)
+                self.opened[company.id] = CompanyStore(company, database, self.data / "companies" / str(company.id))
             return self.opened[company.id]
 
     def hint_pending(self, company: Company) -> None:
@@ -52,7 +58,10 @@ class Stores:
         with self.hints.write() as connection:
             control.hint_pending(connection, company.id)
 
+    def watch(self) -> Watch:
+        """Begin to watch for hints."""
+        return self.databases.watch()
+
     def close(self) -> None:
         """Close every store."""
-        for database in (self.control, self.hints, *(store.database for store in self.opened.values())):
-            database.close()
+        self.databases.close()

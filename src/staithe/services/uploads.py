@@ -10,7 +10,7 @@ from typing import Final, Self
 
 from staithe.domain.definitions import DefinitionKey, ExportDefinition, StoredDefinition
 from staithe.domain.elements import Element
-from staithe.domain.errors import Busy, Conflict, Failure, StorageFull, TooLarge, ValidationFailed
+from staithe.domain.errors import Busy, Conflict, Failure, OutcomeUnknown, StorageFull, TooLarge, ValidationFailed
 from staithe.domain.limits import IDEMPOTENCY_KEY_CHARACTERS, UPLOAD_BYTES, UPLOADS_PER_SYNC
 from staithe.domain.syncs import Sync
 from staithe.services import definitions, syncs
@@ -87,6 +87,9 @@ class ReceivingUpload:
                 sync, is_new = self.store(connection, staged_bytes)
                 if time.monotonic() > self.request.deadline:
                     raise Busy("The upload was not done within the time limit.", "Send it again, or in smaller parts.")
+        except OutcomeUnknown:
+            # If it was committed, the file has a row; if not, the sweep removes it.
+            raise
         except BaseException:
             self.caller.store.staging.delete([self.writer.name])
             raise

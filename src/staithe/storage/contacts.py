@@ -17,7 +17,7 @@ from staithe.domain.limits import CHUNK_IDS, CONTACT_ID, SECOND
 from staithe.domain.list_query import Condition, PropertyType
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET
-from staithe.storage import counters, sets, sqlite
+from staithe.storage import counters, dialect, sets
 from staithe.storage.contact_fields import contact_table
 from staithe.storage.listing import columns_of, like, to_sql
 from staithe.storage.searching import find_page
@@ -103,7 +103,7 @@ def find_by_email(connection: Connection, email: str) -> int | None:
 
 def match_emails(connection: Connection, emails: list[str]) -> list[int]:
     """Position x 2**32 + contact id, for each normal email address that a contact has."""
-    return sqlite.match_emails(connection, emails)
+    return dialect.of(connection).match_emails(connection, emails)
 
 
 def add_contact(
@@ -196,7 +196,7 @@ def seed_contacts(connection: Connection, count: int, at: int, by: str, change_i
         by_email.drop(connection)
     for start in range(first, first + count, SEED_ROWS):
         last = min(start + SEED_ROWS, first + count) - 1
-        connection.execute(sqlite.SEED_CONTACTS, {"first": start, "last": last, "now": at, "by": by})
+        dialect.of(connection).seed_contacts(connection, start, last, at, by)
         yield last - first + 1
     if is_empty:
         by_email.create(connection)

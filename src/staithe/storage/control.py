@@ -75,6 +75,7 @@ def hint_pending(connection: Connection, company_id: int) -> None:
     connection.execute(
         statement.on_conflict_do_update(index_elements=[PENDING.c.company_id], set_={"hints": PENDING.c.hints + 1})
     )
+    dialect.of(connection).wake(connection)
 
 
 def hinted_companies(connection: Connection) -> dict[int, int]:

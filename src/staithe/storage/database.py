@@ -4,51 +4,76 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import resources
 from pathlib import Path
+from types import ModuleType
+from typing import Protocol
 
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, text
 
-from staithe.domain.errors import Busy, StorageFull
-from staithe.storage import sqlite
+from staithe.domain.errors import Busy, OutcomeUnknown, StorageFull
+from staithe.storage import postgres, sqlite
 
 WRITE_WAIT_SECONDS = 30
+AGAIN = "Send the request again."
 
 
-class Database:
-    """One store. A read sees one moment; a write is alone, and durable when its block is left."""
+class Database(Protocol):
+    """One store: of a company, or the control store."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.writers = engine.execution_options(writes=True)
-        self.mappers = engine.execution_options(**{sqlite.MAPS: True})
+    def read(self, *, maps: bool = False) -> AbstractContextManager[Connection]:
+        """A read transaction: everything in it sees the same moment.
+
+        Args:
+            maps: whether all of a SQLite store is mapped into memory. Very many look-ups take two thirds of the time
+                then.
+
+        Raises:
+            Busy: the store cannot be had.
+        """
+        ...
+
+    def write(self) -> AbstractContextManager[Connection]:
+        """A write transaction: alone in its store, committed when the block ends, undone if it raises.
+
+        Raises:
+            Busy: another writer held the store for too long, or it cannot be had.
+            OutcomeUnknown: the store was lost while it committed.
+            StorageFull: the disk is full.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close what belongs to this store alone."""
+        ...
+
+
+class SqliteDatabase:
+    """A store that is a SQLite file."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.engine = sqlite.open_engine(path, durable=durable)
+        self.writers = self.engine.execution_options(writes=True)
+        self.mappers = self.engine.execution_options(**{sqlite.MAPS: True})
         # SQLite's own wait is a poll, in no order. Threads of one process queue here instead.
         self.write_lock = threading.Lock()
 
     @contextmanager
     def read(self, *, maps: bool = False) -> Generator[Connection]:
-        """A read transaction: everything in it sees the same moment.
-
-        Args:
-            maps: whether all of the store is mapped into memory. Very many look-ups take two thirds of the time then.
-        """
-        with wrap_errors(), (self.mappers if maps else self.engine).connect() as connection, connection.begin():
+        """A read transaction."""
+        with wrap_errors(sqlite), (self.mappers if maps else self.engine).connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def write(self) -> Generator[Connection]:
-        """A write transaction: committed when the block ends, undone if it raises.
-
-        Raises:
-            Busy: another writer held the store for too long.
-            StorageFull: the disk is full.
-        """
+        """A write transaction; durable when its block is left."""
         if not self.write_lock.acquire(timeout=WRITE_WAIT_SECONDS):
-            raise Busy("The company's store is busy.", "Send the request again.")
+            raise Busy("The company's store is busy.", AGAIN)
         try:
-            with wrap_errors(), self.writers.connect() as connection, connection.begin():
+            with wrap_errors(sqlite), self.writers.connect() as connection, connection.begin():
                 yield connection
         finally:
             self.write_lock.release()
@@ -58,42 +83,65 @@ class Database:
         self.engine.dispose()
 
 
+class PostgresDatabase:
+    """A store that is a schema of a PostgreSQL database, whose connections all stores share."""
+
+    def __init__(self, engine: Engine, schema: str, *, durable: bool = True) -> None:
+        self.engine = engine.execution_options(**{postgres.SCHEMA: schema})
+        self.schema = schema
+        self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self.writers = self.engine.execution_options(**{postgres.LOCKS: True, postgres.HASTY: not durable})
+
+    @contextmanager
+    def read(self, *, maps: bool = False) -> Generator[Connection]:
+        """A read transaction; `maps` is for SQLite."""
+        with wrap_errors(postgres), self.readers.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Generator[Connection]:
+        """A write transaction: no other is under way in this schema, in whichever process."""
+        with wrap_errors(postgres), self.writers.connect() as connection, connection.begin() as transaction:
+            yield connection
+            try:
+                transaction.commit()
+            except postgres.ERRORS as error:
+                if postgres.is_lost(error):
+                    message = "The database was lost while it stored this: it may be stored, or not."
+                    advice = "See whether it was done, before you send it again."
+                    raise OutcomeUnknown(message, advice) from error
+                raise
+
+    def close(self) -> None:
+        """Nothing: the connections belong to all stores of the database."""
+
+
 @contextmanager
-def wrap_errors() -> Generator[None]:
+def wrap_errors(driver: ModuleType) -> Generator[None]:
+    """Turn the errors of a dialect's driver into our own."""
     try:
         yield
-    except sqlite.ERRORS as error:
-        cause = sqlite.driver_error(error)
-        if sqlite.is_busy(cause):
-            raise Busy("The company's store is busy.", "Send the request again.") from error
-        if sqlite.is_full(cause):
+    except driver.ERRORS as error:
+        if driver.is_busy(error):
+            raise Busy("The company's store is busy.", AGAIN) from error
+        if driver.is_full(error):
             raise StorageFull("The server's disk is full.", "Tell the operator; nothing was stored.") from error
+        if driver.is_lost(error):
+            raise Busy("The database cannot be reached.", AGAIN) from error
         raise
 
 
-def open_database(path: Path, migrations: str, *, durable: bool = True) -> Database:
-    """Open a SQLite store, making it or bringing its schema up to date if it must be.
-
-    Args:
-        path: the file; its folder is made.
-        migrations: which set, `company` or `control`.
-        durable: whether a commit waits for the disk.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    database = Database(sqlite.open_engine(path, durable=durable))
-    migrate(database, migrations)
-    return database
-
-
 def migrate(database: Database, migrations: str) -> None:
-    """Run the migrations that the store has not had yet, all in one transaction each."""
-    scripts = migration_scripts(migrations, database.engine.dialect.name)
+    """Run the migrations that a store has not had yet, each in one transaction; one that was broken off goes on."""
     with database.read() as connection:
+        scripts = migration_scripts(migrations, connection.dialect.name)
         if schema_version(connection) >= len(scripts):
             return
     for number, script in enumerate(scripts, start=1):
         with database.write() as connection:
-            connection.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"))
+            if isinstance(database, PostgresDatabase):
+                postgres.make_schema(connection, database.schema, is_company=migrations == "company")
+            connection.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"))
             if schema_version(connection) >= number:
                 continue
             for statement in script.split(";\n"):

@@ -1,11 +1,88 @@
-"""What SQLite and PostgreSQL say alike but SQLAlchemy builds apart."""
+"""What a database says in its own way: each dialect's module has these functions, and whoever needs one asks `of`."""
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import sqlite
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection, Table
+from sqlalchemy.dialects import postgresql as postgresql_dialect
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+
+from staithe.domain.definitions import UpdateRule
+from staithe.domain.export_plan import ExportPlan
+from staithe.domain.fields import FieldValue
+from staithe.domain.id_set import IdSet
+from staithe.storage import postgres_statements, sqlite_statements
 
 
-def insert(_connection: Connection, table: Table) -> sqlite.Insert:
+class Dialect(Protocol):
+    """The statements that SQLite and PostgreSQL do not share."""
+
+    def match_emails(self, connection: Connection, emails: list[str]) -> list[int]:
+        """Position x 2**32 + contact id, for each normal email address that a contact has."""
+        ...
+
+    def make_match_index(self, connection: Connection, column: str, *, is_text: bool) -> None:
+        """Index a column of contacts by its values; texts in lower case."""
+        ...
+
+    def match_values(
+        self, connection: Connection, column: str, keys: Mapping[int, str | float], *, is_text: bool, exact: bool
+    ) -> list[int]:
+        """Position x 2**32 + contact id, for each contact whose column has the value of a position."""
+        ...
+
+    def matches(self, column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+        """Whether a text matches a pattern of `~`."""
+        ...
+
+    def derived(self, internal_name: str, table: Table) -> ColumnElement[Any]:
+        """A derived field, worked out by the database; empty or NULL where there is no value."""
+        ...
+
+    def seed_contacts(self, connection: Connection, first: int, last: int, at: int, by: str) -> None:
+        """Insert contacts `contact-{id}@example.com`."""
+        ...
+
+    def insert_contacts(
+        self,
+        connection: Connection,
+        table: Table,
+        values: Mapping[str, Sequence[FieldValue]],
+        audit: Mapping[str, FieldValue],
+    ) -> None:
+        """Insert rows: `values` by column, `audit` the same for all. None and an empty text are no value."""
+        ...
+
+    def update_contacts(
+        self,
+        connection: Connection,
+        table: Table,
+        rules: Mapping[str, UpdateRule],
+        values: Mapping[str, Sequence[FieldValue]],
+        audit: Mapping[str, FieldValue],
+    ) -> None:
+        """Update rows by `id` as the rule of each column says. None was not sent; an empty text is an empty value."""
+        ...
+
+    def wake(self, connection: Connection) -> None:
+        """Tell whoever watches the control store that it has a hint, once this transaction is committed."""
+        ...
+
+    def record_reader(
+        self, table: Table, plan: ExportPlan
+    ) -> Callable[[Connection, IdSet, Mapping[str, IdSet]], Sequence[bytes]]:
+        """What reads the JSON objects of contacts by rising id, given the sets that parts of the plan name."""
+        ...
+
+
+def of(connection: Connection) -> Dialect:
+    """The dialect that a connection speaks."""
+    return postgres_statements if connection.dialect.name == "postgresql" else sqlite_statements
+
+
+def insert(connection: Connection, table: Table) -> sqlite_dialect.Insert | postgresql_dialect.Insert:
     """An INSERT that knows `on_conflict_do_update`; both dialects spell it the same, each has a class of its own."""
-    return sqlite.insert(table)
+    is_postgres = connection.dialect.name == "postgresql"
+    return postgresql_dialect.insert(table) if is_postgres else sqlite_dialect.insert(table)

@@ -1,4 +1,4 @@
-"""A part of a contact as the text that an export writes, worked out by the database."""
+"""A part of a contact as the text that an export writes, worked out by SQLite."""
 
 from __future__ import annotations
 
@@ -10,27 +10,12 @@ from sqlalchemy import BigInteger, ColumnElement, Table, Text, bindparam, case, 
 from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind
 from staithe.domain.fields import DataType
 from staithe.domain.limits import HOUR, SECOND
-from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET, contact_list_set, email_group_set
-from staithe.storage.filtering import value_of
+from staithe.storage.contact_values import value_of
+from staithe.storage.sqlite import derived
 
 MILLISECOND: Final = SECOND // 1000
 MOST_EXACT: Final = 2**53
 """Up to here every whole number is a 64-bit floating-point number."""
-
-
-def sets_of(part: ContactPart) -> tuple[str, ...]:
-    """The sets that a part of a contact comes from."""
-    match part.kind:
-        case PartKind.IS_SUBSCRIBED:
-            return (GLOBAL_UNSUBSCRIBED_SET,)
-        case PartKind.IS_BOUNCED:
-            return (BOUNCED_SET,)
-        case PartKind.CONTACT_LIST:
-            return (contact_list_set(part.asset_id),)
-        case PartKind.EMAIL_GROUP:
-            return (email_group_set(part.asset_id, "subscribed"), email_group_set(part.asset_id, "unsubscribed"))
-        case _:
-            return ()
 
 
 def text_of(part: ContactPart, table: Table, system_zone: tzinfo) -> ColumnElement[str]:
@@ -38,7 +23,7 @@ def text_of(part: ContactPart, table: Table, system_zone: tzinfo) -> ColumnEleme
 
     Each set that it comes from is a parameter of the set's name: a JSON array of its members.
     """
-    members = [is_among(table.c.id, name) for name in sets_of(part)]
+    members = [is_among(table.c.id, name) for name in part.sets]
     match part.kind:
         case PartKind.EMAIL_FORMAT:
             return literal(EMAIL_FORMAT)
@@ -51,7 +36,7 @@ def text_of(part: ContactPart, table: Table, system_zone: tzinfo) -> ColumnEleme
         case PartKind.ID:
             return cast(table.c.id, Text)
         case PartKind.FIELD | PartKind.CREATED_AT | PartKind.UPDATED_AT:
-            value = value_of(part, table)
+            value = value_of(part, table, derived)
     match part.data_type:
         case DataType.DATE:
             return func.coalesce(format_date(value, system_zone if part.is_system_time else UTC), "")

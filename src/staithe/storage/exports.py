@@ -1,25 +1,16 @@
-"""Reads contacts for an export, each as the JSON text of its record: the database makes the whole text.
-
-So no value becomes an object of Python's, which takes as long as reading the bare values does.
-"""
+"""Reads contacts for an export, each as the JSON text of its record."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, bindparam, cast, func, literal, select
+from sqlalchemy import Connection
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.export_plan import ExportPlan
 from staithe.domain.id_set import IdSet
+from staithe.storage import dialect
 from staithe.storage.contact_fields import contact_table
-from staithe.storage.export_texts import is_among, text_of
-
-FIELDS_AT_ONCE: Final = 60
-"""SQLite's functions take 127 arguments."""
 
 
 def read_records(
@@ -38,44 +29,10 @@ def read_records(
     Raises:
         LookupError: a contact is missing.
     """
-    table = contact_table(catalogue)
-    texts = [(column.name, text_of(column.part, table, plan.system_zone)) for column in plan.columns]
-    record = select(cast(to_object(texts), LargeBinary)).order_by(table.c.id)
+    read = dialect.of(connection).record_reader(contact_table(catalogue), plan)
     for offset in range(0, len(ids), batch):
         wanted = ids.page(offset, batch)
-        parameters = {name: to_json(wanted & members) for name, members in sets.items()}
-        statement, own_parameters = find_rows(record, table.c.id, wanted)
-        result = connection.execute(statement, {**parameters, **own_parameters})
-        # Rows of the driver, not SQLAlchemy's.
-        rows: Sequence[tuple[bytes]] = result.cursor.fetchall() if result.cursor else []
-        result.close()
-        if len(rows) != len(wanted):
-            raise LookupError(f"{len(wanted) - len(rows)} contacts of the set have no row")
-        yield b"\n".join([line for (line,) in rows]) + b"\n"
-
-
-def find_rows(
-    record: Select[Any], contact_id: ColumnElement[int], wanted: IdSet
-) -> tuple[Select[Any], dict[str, object]]:
-    """The records of some contacts, and its parameters: a range where there are no gaps, else by each id."""
-    first, last = wanted.bounds()
-    if last - first + 1 == len(wanted):
-        return record.where(contact_id.between(bindparam("first"), bindparam("last"))), {"first": first, "last": last}
-    return record.where(is_among(contact_id, "wanted")), {"wanted": to_json(wanted)}
-
-
-def to_json(ids: IdSet) -> str:
-    return msgspec.json.encode(list(ids)).decode()
-
-
-def to_object(texts: Sequence[tuple[str, ColumnElement[str]]]) -> ColumnElement[str]:
-    """A JSON object of texts by name, in their order."""
-    objects = [
-        func.json_object(*chain.from_iterable(texts[start : start + FIELDS_AT_ONCE]))
-        for start in range(0, len(texts), FIELDS_AT_ONCE)
-    ]
-    joined: ColumnElement[str] = objects[0]
-    for further in objects[1:]:
-        # Behind the last text, which ends with a quote, stands one brace: the trim takes no other.
-        joined = func.rtrim(joined, "}") + literal(",") + func.substr(further, 2)
-    return joined
+        lines = read(connection, wanted, sets)
+        if len(lines) != len(wanted):
+            raise LookupError(f"{len(wanted) - len(lines)} contacts of the set have no row")
+        yield b"\n".join(lines) + b"\n"

@@ -7,11 +7,10 @@ updates. The update rules are in the statements, so no stored value is read.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
-from typing import Any, Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, insert, literal_column, null, update
+from sqlalchemy import Connection
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.definitions import UpdateRule
@@ -21,10 +20,9 @@ from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.import_plan import ImportPlan
 from staithe.domain.limits import CONTACT_ID
 from staithe.domain.sync_actions import CONTACTS_SET
-from staithe.storage import contacts, counters, sets, sqlite
+from staithe.storage import contacts, counters, dialect, sets
 from staithe.storage.contact_fields import contact_table
 
-EMPTY: Final = literal_column("''")
 EMAIL_KEY: Final = "email_key"
 Found: TypeAlias = dict[int, list[int]]
 """Position of a record -> the ids of the contacts that it matches, the oldest first."""
@@ -46,7 +44,7 @@ def match_ids(connection: Connection, keys: Mapping[int, int]) -> Found:
 
 def make_match_index(connection: Connection, field: Field) -> None:
     """Make the index by which contacts are found by a field, if there is none yet."""
-    sqlite.make_match_index(connection, field.column, is_text=field.data_type is DataType.STRING)
+    dialect.of(connection).make_match_index(connection, field.column, is_text=field.data_type is DataType.STRING)
 
 
 def match_field(connection: Connection, field: Field, keys: Mapping[int, str | float], *, exact: bool) -> Found:
@@ -60,31 +58,28 @@ def match_field(connection: Connection, field: Field, keys: Mapping[int, str | f
     """
     is_text = field.data_type is DataType.STRING
     found: Found = defaultdict(list)
-    for packed in sorted(sqlite.match_values(connection, field.column, keys, is_text=is_text, exact=exact)):
+    matched = dialect.of(connection).match_values(connection, field.column, keys, is_text=is_text, exact=exact)
+    for packed in sorted(matched):
         found[packed >> 32].append(packed & CONTACT_ID)
     return found
 
 
 class ContactWriter:
-    """Inserts and updates contacts as the columns of a plan say; its two statements serve all chunks.
+    """Inserts and updates contacts as the columns of a plan say.
 
     Values come by column name; the email address brings its comparison key under `email_key`.
     """
 
-    def __init__(self, connection: Connection, catalogue: Catalogue, plan: ImportPlan) -> None:
-        table = contact_table(catalogue)
+    def __init__(self, catalogue: Catalogue, plan: ImportPlan) -> None:
+        self.table = contact_table(catalogue)
         rules = {column.field.column: column.rule for column in plan.columns}
         if plan.email_position is not None:
             rules[EMAIL_KEY] = plan.columns[plan.email_position].rule
-        new = {name: func.nullif(value_of(name), EMPTY) for name in rules}
-        # A contact that was found by its email address keeps the key of it: writing that would rewrite the index.
-        kept = {EMAIL_KEY} if plan.identifies_by_email else set[str]()
-        changed = {n: apply_rule(rule, value_of(n), table.c[n]) for n, rule in rules.items() if n not in kept}
-        self.changes_keys = EMAIL_KEY in changed
-        creation = {name: value_of(name) for name in ("id", "created_at", "created_by", *AUDIT)}
-        by_id = update(table).where(table.c.id == value_of("id"))
-        self.insert = Statement(connection, insert(table).values({**new, **creation}))
-        self.update = Statement(connection, by_id.values({**changed, **{name: value_of(name) for name in AUDIT}}))
+        self.columns = list(rules)
+        if plan.identifies_by_email:
+            # A contact that was found by its email address keeps the key of it: writing that would rewrite the index.
+            del rules[EMAIL_KEY]
+        self.rules = rules
 
     def add(
         self, connection: Connection, values: Mapping[str, Sequence[FieldValue]], at: int, by: str, change_id: int
@@ -106,8 +101,9 @@ class ContactWriter:
         if last > CONTACT_ID:
             raise StorageFull(f"The company has given all {CONTACT_ID} contact ids.", "Use another company.")
         ids = range(last - count + 1, last + 1)
-        audit = {"created_at": repeat(at), "created_by": repeat(by), "updated_at": repeat(at), "updated_by": repeat(by)}
-        self.insert.run(connection, {**values, **audit, "id": ids})
+        audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
+        sent = {name: values[name] for name in self.columns}
+        dialect.of(connection).insert_contacts(connection, self.table, {**sent, "id": ids}, audit)
         new = IdSet.span(ids[0], ids[-1])
         sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(new, IdSet())})
         contacts.bump_version(connection)
@@ -130,44 +126,15 @@ class ContactWriter:
             at: when.
             by: who asked.
         """
-        self.update.run(connection, {**values, "id": ids, "updated_at": repeat(at), "updated_by": repeat(by)})
-        if self.changes_keys:
+        audit = {"updated_at": at, "updated_by": by}
+        sent = {name: values[name] for name in self.rules}
+        dialect.of(connection).update_contacts(connection, self.table, self.rules, {**sent, "id": ids}, audit)
+        if EMAIL_KEY in self.rules:
             contacts.bump_version(connection)
 
 
 def empty_field(connection: Connection, catalogue: Catalogue, field: Field, ids: IdSet) -> None:
     """Take the value of a field from contacts."""
-    table = contact_table(catalogue)
-    statement = update(table).where(table.c.id == value_of("id")).values({field.column: null()})
-    Statement(connection, statement).run(connection, {"id": list(ids)})
-
-
-AUDIT: Final = ("updated_at", "updated_by")
-
-
-def value_of(column: str) -> ColumnElement[Any]:
-    return bindparam(f"new_{column}")
-
-
-def apply_rule(rule: UpdateRule, new: ColumnElement[Any], stored: ColumnElement[Any]) -> ColumnElement[Any]:
-    """What a field holds after an update. A new value of NULL was not sent, and an empty text is an empty value."""
-    match rule:
-        case UpdateRule.IF_NEW_IS_NOT_NULL:
-            return func.coalesce(func.nullif(new, EMPTY), stored)
-        case UpdateRule.IF_EXISTING_IS_NULL:
-            return func.coalesce(stored, func.nullif(new, EMPTY))
-        case _:
-            return func.nullif(func.coalesce(new, stored), EMPTY)
-
-
-class Statement:
-    """A statement run for many rows: compiled once, its rows handed to the driver as they are, one by one."""
-
-    def __init__(self, connection: Connection, statement: Any) -> None:
-        compiled = statement.compile(dialect=connection.dialect)
-        self.text = str(compiled)
-        self.names = [name.removeprefix("new_") for name in compiled.positiontup]
-
-    def run(self, connection: Connection, values: Mapping[str, Iterable[object]]) -> None:
-        """Run it for each row of the columns; at least one of them must end."""
-        sqlite.run_many(connection, self.text, zip(*(values[name] for name in self.names), strict=False))
+    values: dict[str, Sequence[FieldValue]] = {"id": list(ids), field.column: [""] * len(ids)}
+    rules = {field.column: UpdateRule.ALWAYS}
+    dialect.of(connection).update_contacts(connection, contact_table(catalogue), rules, values, {})

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, false, func, select
 
+from staithe.domain.filter_plan import lower_ascii
 from staithe.domain.list_query import Condition, ListQuery
 from staithe.domain.search_query import SearchQuery
 
@@ -39,7 +40,8 @@ def to_order(
     if not query.order_by:
         return [tie_breaker]
     column = columns[query.order_by]
-    return [column.desc() if query.descending else column.asc(), tie_breaker]
+    # No value comes before every value, as SQLite has it; PostgreSQL would put it behind.
+    return [column.desc().nulls_last() if query.descending else column.asc().nulls_first(), tie_breaker]
 
 
 def columns_of(row: Row[Any]) -> RowMapping:
@@ -50,7 +52,7 @@ def columns_of(row: Row[Any]) -> RowMapping:
 def to_sql(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
     """Texts compare without regard to case, and `*` stands for anything after `=` and `!=`; an empty text is no value.
 
-    The database lowers both sides: SQLite does so with ASCII letters only, Python with all.
+    Letters beyond ASCII are as they are: the database knows ASCII alone.
     """
     value: Any = condition.value
     left: Any = column
@@ -58,7 +60,7 @@ def to_sql(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bo
         if condition.operator in ("=", "!="):
             matches = like(column, value)
             return matches if condition.operator == "=" else ~func.coalesce(matches, false())
-        left, value = func.lower(column), func.lower(value)
+        left, value = func.lower(column), lower_ascii(value)
     match condition.operator:
         case "=":
             return left == value

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, exc, func, text, true
+from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, exc, func
 
 from staithe.domain.fields import DERIVATIONS
-from staithe.domain.identifiers import NUL
 from staithe.domain.times import EPOCH
 from staithe.domain.values import EASTERN, format_number
-from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, expression_of, split_pattern
+from staithe.domain.wildcards import expression_of
 
 BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
@@ -90,23 +87,10 @@ def derived_name(internal_name: str) -> str:
     return f"derive_{internal_name.lower()}"
 
 
-def derived(internal_name: str, sources: Sequence[ColumnElement[Any]]) -> ColumnElement[Any]:
+def derived(internal_name: str, table: Table) -> ColumnElement[Any]:
     """A derived field, worked out by Python in the database: from texts that are empty where there is no value."""
+    sources = [func.coalesce(table.c[name], "") for name in DERIVATIONS[internal_name].columns]
     return getattr(func, derived_name(internal_name))(*sources)
-
-
-def matches(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
-    """Whether a text matches a pattern of `~`. GLOB is several times as fast as Python, but its sets are others."""
-    pieces = list(split_pattern(pattern))
-    if any(isinstance(piece, CharacterSet) for piece in pieces):
-        return func.matches_pattern(column, pattern) == true()
-    return column.op("GLOB", is_comparison=True)("".join(map(to_glob, pieces)))
-
-
-def to_glob(piece: Piece) -> str:
-    if isinstance(piece, Literal):
-        return f"[{piece.character}]" if piece.character in "*?[" else piece.character
-    return "*" if piece == ANY_TEXT else "?"
 
 
 @lru_cache(maxsize=64)
@@ -134,28 +118,25 @@ ERRORS: Final = (exc.OperationalError, sqlite3.OperationalError)
 """What a statement raises: SQLAlchemy's own, or the driver's if the rows went straight to it."""
 
 
-def driver_error(error: BaseException) -> BaseException | None:
-    """The driver's error behind one of `ERRORS`."""
-    return error.orig if isinstance(error, exc.OperationalError) else error
+def code_of(error: BaseException) -> int:
+    """SQLite's primary result code behind one of `ERRORS`; 0 if there is none."""
+    cause = error.orig if isinstance(error, exc.OperationalError) else error
+    return cause.sqlite_errorcode & 0xFF if isinstance(cause, sqlite3.OperationalError) else 0
 
 
-def is_busy(error: BaseException | None) -> bool:
-    """Whether a driver error means that another writer held the file for too long."""
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in (
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    )
+def is_busy(error: BaseException) -> bool:
+    """Whether another writer held the file for too long."""
+    return code_of(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def is_full(error: BaseException | None) -> bool:
-    """Whether a driver error means that the disk is full."""
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_FULL
+def is_full(error: BaseException) -> bool:
+    """Whether the disk is full."""
+    return code_of(error) == sqlite3.SQLITE_FULL
 
 
-def run_many(connection: Connection, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-    """Run a statement for each row. The rows are never all in memory, which makes a fifth of the time of an import."""
-    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
-    driver.executemany(statement, rows)
+def is_lost(_error: BaseException) -> bool:
+    """Whether the store cannot be reached: a file always can."""
+    return False
 
 
 class CommitWatch:
@@ -171,63 +152,3 @@ class CommitWatch:
     def close(self) -> None:
         """Close the connection."""
         self.connection.close()
-
-
-JSON_NUL: Final = "\\u0000"
-MATCH_EMAILS: Final = text(
-    "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM json_each(:emails) AS sent "
-    "CROSS JOIN contact ON contact.email_key = sent.value"
-)
-
-
-def match_emails(connection: Connection, emails: list[str]) -> list[int]:
-    """Position x 2**32 + contact id, for each normal email address that a contact has.
-
-    One text of numbers takes two thirds of the time of as many rows. Sorted addresses are found about twice as fast
-    as unsorted ones: the index is walked once.
-    """
-    sent = msgspec.json.encode(emails).decode()
-    if JSON_NUL in sent:
-        # `json_each` ends a text there, and would find the contact of what stands before.
-        sent = msgspec.json.encode([None if NUL in email else email for email in emails]).decode()
-    found = connection.execute(MATCH_EMAILS, {"emails": sent}).scalar()
-    return msgspec.json.decode(found or "[]", type=list[int])
-
-
-SEED_CONTACTS: Final = text(
-    "WITH RECURSIVE new(id) AS (SELECT :first UNION ALL SELECT id + 1 FROM new WHERE id < :last) "
-    "INSERT INTO contact (id, email_key, c_emailaddress, created_at, created_by, updated_at, updated_by) "
-    "SELECT id, 'contact-' || id || '@example.com', 'contact-' || id || '@example.com', :now, :by, :now, :by FROM new"
-)
-
-
-def make_match_index(connection: Connection, column: str, *, is_text: bool) -> None:
-    """Index a column of contacts by its values; texts in lower case (`lower` knows ASCII letters alone)."""
-    by = f"lower({column})" if is_text else column
-    connection.execute(text(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact ({by})"))
-
-
-MATCH_VALUES: Final = (
-    "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM "
-    "(SELECT CAST(key AS INTEGER) AS key, value FROM json_each(:keys)) AS sent CROSS JOIN contact ON"
-)
-
-
-def match_values(
-    connection: Connection, column: str, keys: Mapping[int, str | float], *, is_text: bool, exact: bool
-) -> list[int]:
-    """Position x 2**32 + contact id, for each contact whose column has the value of a position.
-
-    Args:
-        connection: any.
-        column: of contacts, indexed by `make_match_index`.
-        keys: position -> value; lower-case texts unless `exact`, without NUL.
-        is_text: whether the column holds texts.
-        exact: whether capitals matter.
-    """
-    joined = f"lower(contact.{column}) = lower(sent.value)" if is_text else f"contact.{column} = sent.value"
-    if is_text and exact:
-        joined += f" AND contact.{column} = sent.value"
-    query = f"{MATCH_VALUES} {joined}"
-    found = connection.execute(text(query), {"keys": msgspec.json.encode(keys).decode()}).scalar()
-    return msgspec.json.decode(found or "[]", type=list[int])

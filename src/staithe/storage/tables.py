@@ -1,4 +1,4 @@
-"""The tables of a company's store. One company is one SQLite file, so a commit can cover all of them.
+"""The tables of a company's store: one SQLite file or one PostgreSQL schema, so a commit can cover all of them.
 
 Ids come from `counter`, not from the database's own sequences: they start at 1 in every company, in every dialect,
 and a number that was given once is never given again, so that what was deleted can be told from what never was.
@@ -15,18 +15,22 @@ from sqlalchemy import (
     Boolean,
     Column,
     Double,
+    Identity,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
 )
+from sqlalchemy import Text as AnyText
+from sqlalchemy.types import TypeEngine
 
 from staithe.domain.fields import STORED_FIELDS, DataType, Field
 
 METADATA: Final = MetaData()
+TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
+"""Texts compare by their code points, and `lower` knows ASCII letters alone: in every dialect, wherever it runs."""
 
 
 def id_column() -> Column[int]:
@@ -36,9 +40,9 @@ def id_column() -> Column[int]:
 def audit_columns() -> list[Column[int] | Column[str]]:
     return [
         Column("created_at", BigInteger, nullable=False),
-        Column("created_by", Text, nullable=False),
+        Column("created_by", TEXT, nullable=False),
         Column("updated_at", BigInteger, nullable=False),
-        Column("updated_by", Text, nullable=False),
+        Column("updated_by", TEXT, nullable=False),
     ]
 
 
@@ -46,17 +50,17 @@ def asset_columns() -> list[Column[Any]]:
     """What lists, groups, segments and filters begin with."""
     return [
         id_column(),
-        Column("name", Text, nullable=False),
-        Column("description", Text),
-        Column("data_lookup_id", Text, nullable=False),
+        Column("name", TEXT, nullable=False),
+        Column("description", TEXT),
+        Column("data_lookup_id", TEXT, nullable=False),
     ]
 
 
-TYPES: Final[Mapping[DataType, type[BigInteger] | type[Double] | type[Text]]] = {
-    DataType.STRING: Text,
-    DataType.EMAIL_ADDRESS: Text,
-    DataType.NUMBER: Double,
-    DataType.DATE: BigInteger,
+TYPES: Final[Mapping[DataType, TypeEngine[Any]]] = {
+    DataType.STRING: TEXT,
+    DataType.EMAIL_ADDRESS: TEXT,
+    DataType.NUMBER: Double(),
+    DataType.DATE: BigInteger(),
 }
 """What the column of a contact field holds: dates are microseconds."""
 
@@ -72,7 +76,7 @@ def contact_table(fields: Iterable[Field], metadata: MetaData) -> Table:
         "contact",
         metadata,
         id_column(),
-        Column("email_key", Text),
+        Column("email_key", TEXT),
         *contact_columns(fields),
         *audit_columns(),
         Index("contact_by_email", "email_key", unique=True),
@@ -82,7 +86,7 @@ def contact_table(fields: Iterable[Field], metadata: MetaData) -> Table:
 COUNTER: Final = Table(
     "counter",
     METADATA,
-    Column("name", Text, primary_key=True),
+    Column("name", TEXT, primary_key=True),
     Column("value", BigInteger, nullable=False),
 )
 
@@ -93,13 +97,13 @@ CONTACT_FIELD: Final = Table(
     "contact_field",
     METADATA,
     id_column(),
-    Column("internal_name", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("data_type", Text, nullable=False),
+    Column("internal_name", TEXT, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False),
+    Column("data_type", TEXT, nullable=False),
     Column("is_large", Boolean, nullable=False),
-    Column("display_type", Text, nullable=False),
-    Column("update_rule", Text, nullable=False),
-    Column("description", Text, nullable=False),
+    Column("display_type", TEXT, nullable=False),
+    Column("update_rule", TEXT, nullable=False),
+    Column("description", TEXT, nullable=False),
     *audit_columns(),
 )
 
@@ -107,7 +111,7 @@ CONTACT_FILTER: Final = Table(
     "contact_filter",
     METADATA,
     *asset_columns(),
-    Column("properties", Text, nullable=False),
+    Column("properties", TEXT, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("executed_at", BigInteger, nullable=False),
     *audit_columns(),
@@ -117,7 +121,7 @@ CONTACT_SEGMENT: Final = Table(
     "contact_segment",
     METADATA,
     *asset_columns(),
-    Column("properties", Text, nullable=False),
+    Column("properties", TEXT, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("executed_at", BigInteger, nullable=False),
     *audit_columns(),
@@ -134,7 +138,7 @@ EMAIL_GROUP: Final = Table(
     "email_group",
     METADATA,
     *asset_columns(),
-    Column("properties", Text, nullable=False),
+    Column("properties", TEXT, nullable=False),
     *audit_columns(),
 )
 
@@ -142,7 +146,7 @@ ID_SET: Final = Table(
     "id_set",
     METADATA,
     id_column(),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False, unique=True),
 )
 
 ID_SET_CHUNK: Final = Table(
@@ -159,9 +163,9 @@ CHANGE: Final = Table(
     METADATA,
     id_column(),
     Column("sync_id", BigInteger),
-    Column("action", Text, nullable=False),
+    Column("action", TEXT, nullable=False),
     Column("changed_at", BigInteger, nullable=False),
-    Column("changed_by", Text, nullable=False),
+    Column("changed_by", TEXT, nullable=False),
     Index("change_by_sync", "sync_id"),
 )
 
@@ -178,10 +182,10 @@ SET_CHANGE: Final = Table(
 DEFINITION: Final = Table(
     "definition",
     METADATA,
-    Column("kind", Text, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("element", Text, nullable=False),
-    Column("name", Text, nullable=False),
+    Column("element", TEXT, nullable=False),
+    Column("name", TEXT, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("last_synced_at", BigInteger),
     *audit_columns(),
@@ -190,9 +194,9 @@ DEFINITION: Final = Table(
 DEFINITION_ASSET: Final = Table(
     "definition_asset",
     METADATA,
-    Column("asset_kind", Text, primary_key=True),
+    Column("asset_kind", TEXT, primary_key=True),
     Column("asset_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("kind", Text, primary_key=True),
+    Column("kind", TEXT, primary_key=True),
     Column("definition_id", BigInteger, primary_key=True, autoincrement=False),
     Index("definition_asset_by_definition", "kind", "definition_id"),
 )
@@ -201,17 +205,17 @@ UPLOAD: Final = Table(
     "upload",
     METADATA,
     id_column(),
-    Column("definition_kind", Text, nullable=False),
+    Column("definition_kind", TEXT, nullable=False),
     Column("definition_id", BigInteger, nullable=False),
     Column("sync_id", BigInteger),
-    Column("file", Text, nullable=False),
-    Column("format", Text, nullable=False),
+    Column("file", TEXT, nullable=False),
+    Column("format", TEXT, nullable=False),
     Column("records", BigInteger, nullable=False),
     Column("staged_bytes", BigInteger, nullable=False),
     Column("unmapped", LargeBinary, nullable=False),
     Column("has_mapped_field", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("created_by", Text, nullable=False),
+    Column("created_by", TEXT, nullable=False),
     Index("upload_by_definition", "definition_kind", "definition_id", "sync_id"),
     Index("upload_by_sync", "sync_id"),
 )
@@ -219,9 +223,9 @@ UPLOAD: Final = Table(
 IDEMPOTENCY: Final = Table(
     "idempotency",
     METADATA,
-    Column("definition_kind", Text, primary_key=True),
+    Column("definition_kind", TEXT, primary_key=True),
     Column("definition_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("key", Text, primary_key=True),
+    Column("key", TEXT, primary_key=True),
     Column("body_digest", LargeBinary, nullable=False),
     Column("sync_id", BigInteger),
     Column("created_at", BigInteger, nullable=False),
@@ -231,22 +235,22 @@ SYNC: Final = Table(
     "sync",
     METADATA,
     id_column(),
-    Column("definition_uri", Text, nullable=False),
-    Column("definition_kind", Text, nullable=False),
+    Column("definition_uri", TEXT, nullable=False),
+    Column("definition_kind", TEXT, nullable=False),
     Column("definition_id", BigInteger, nullable=False),
-    Column("status", Text, nullable=False),
+    Column("status", TEXT, nullable=False),
     Column("created_at", BigInteger, nullable=False),
-    Column("created_by", Text, nullable=False),
+    Column("created_by", TEXT, nullable=False),
     Column("started_at", BigInteger),
     Column("ended_at", BigInteger),
-    Column("callback_url", Text),
+    Column("callback_url", TEXT),
     Column("called_back_at", BigInteger),
-    Column("lease_owner", Text),
+    Column("lease_owner", TEXT),
     Column("lease_until", BigInteger),
     Column("attempts", Integer, nullable=False),
-    Column("reject_file", Text),
+    Column("reject_file", TEXT),
     Column("reject_count", BigInteger, nullable=False),
-    Column("data_file", Text),
+    Column("data_file", TEXT),
     Column("data_records", BigInteger),
     Column("data_bytes", BigInteger),
     Column("data_kept_until", BigInteger),
@@ -260,9 +264,9 @@ SYNC_LOG: Final = Table(
     METADATA,
     Column("sync_id", BigInteger, primary_key=True, autoincrement=False),
     Column("line", Integer, primary_key=True, autoincrement=False),
-    Column("code", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("message", Text, nullable=False),
+    Column("code", TEXT, nullable=False),
+    Column("severity", TEXT, nullable=False),
+    Column("message", TEXT, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
 )
@@ -276,7 +280,7 @@ IMPORT_CHUNK: Final = Table(
     Column("updated", BigInteger, nullable=False),
     Column("contacts", LargeBinary, nullable=False),
     Column("reject_counts", LargeBinary, nullable=False),
-    Column("reject_file", Text),
+    Column("reject_file", TEXT),
 )
 
 CONTROL_METADATA: Final = MetaData()
@@ -284,21 +288,21 @@ CONTROL_METADATA: Final = MetaData()
 COMPANY: Final = Table(
     "company",
     CONTROL_METADATA,
-    Column("id", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("name_key", Text, nullable=False, unique=True),
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("name", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
 )
 
 USER: Final = Table(
     "user_account",
     CONTROL_METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(), primary_key=True),
     Column("company_id", Integer, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("name_key", Text, nullable=False),
-    Column("password_hash", Text, nullable=False),
-    Column("role", Text, nullable=False),
+    Column("name", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("password_hash", TEXT, nullable=False),
+    Column("role", TEXT, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("company_id", "name_key"),
 )
@@ -313,13 +317,13 @@ PENDING: Final = Table(
 OAUTH_CLIENT: Final = Table(
     "oauth_client",
     CONTROL_METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(), primary_key=True),
     Column("company_id", Integer, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("name_key", Text, nullable=False),
-    Column("identifier", Text, nullable=False, unique=True),
+    Column("name", TEXT, nullable=False),
+    Column("name_key", TEXT, nullable=False),
+    Column("identifier", TEXT, nullable=False, unique=True),
     Column("secret_hash", LargeBinary, nullable=False),
-    Column("redirect_uris", Text, nullable=False),
+    Column("redirect_uris", TEXT, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("company_id", "name_key"),
 )
@@ -327,12 +331,12 @@ OAUTH_CLIENT: Final = Table(
 OAUTH_GRANT: Final = Table(
     "oauth_grant",
     CONTROL_METADATA,
-    Column("id", Integer, primary_key=True),
+    Column("id", Integer, Identity(), primary_key=True),
     Column("client_id", Integer, nullable=False),
     Column("user_id", Integer, nullable=False),
     Column("user_mark", LargeBinary, nullable=False),
-    Column("redirect_uri", Text),
-    Column("challenge", Text),
+    Column("redirect_uri", TEXT),
+    Column("challenge", TEXT),
     Column("created_at", BigInteger, nullable=False),
     Index("oauth_grant_by_client", "client_id"),
 )
@@ -341,7 +345,7 @@ OAUTH_TOKEN: Final = Table(
     "oauth_token",
     CONTROL_METADATA,
     Column("token_hash", LargeBinary, primary_key=True),
-    Column("kind", Text, nullable=False),
+    Column("kind", TEXT, nullable=False),
     Column("grant_id", Integer, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),

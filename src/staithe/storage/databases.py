@@ -1,0 +1,107 @@
+"""Where the stores of a deployment are: SQLite files in the data directory, or schemas of a PostgreSQL database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from staithe.storage import postgres, sqlite
+from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase, migrate
+
+
+class Watch(Protocol):
+    """Tells cheaply whether there may be hints: it may be asked 200 times a second."""
+
+    def version(self) -> int:
+        """A number that changes when there may be."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class Databases(Protocol):
+    """The stores of a deployment. Each is made, or its schema brought up to date, when it is opened."""
+
+    control: Database
+    hints: Database
+    """The control store as well. A hint need not survive a crash, so its commits do not wait for the disk."""
+
+    is_shared: bool
+    """Whether servers and workers on other machines may use the same stores."""
+
+    def open_company(self, company_id: int) -> Database:
+        """The store of a company."""
+        ...
+
+    def watch(self) -> Watch:
+        """Begin to watch for hints."""
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class SqliteFiles:
+    """DATA/control.db, and DATA/companies/ID/company.db."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.is_shared = False
+        self.control: Database = SqliteDatabase(data / "control.db")
+        migrate(self.control, "control")
+        self.hints: Database = SqliteDatabase(data / "control.db", durable=False)
+        self.opened: list[Database] = [self.control, self.hints]
+
+    def open_company(self, company_id: int) -> Database:
+        """The store of a company."""
+        database = SqliteDatabase(self.data / "companies" / str(company_id) / "company.db")
+        migrate(database, "company")
+        self.opened.append(database)
+        return database
+
+    def watch(self) -> sqlite.CommitWatch:
+        """Watch for commits of other connections to the control store."""
+        return sqlite.CommitWatch(self.data / "control.db")
+
+    def close(self) -> None:
+        """Close every connection."""
+        for database in self.opened:
+            database.close()
+
+
+class PostgresSchemas:
+    """The schemas `control` and `company_ID` of a PostgreSQL database."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = postgres.open_engine(postgres.read_url(url))
+        self.is_shared = True
+        self.control: Database = PostgresDatabase(self.engine, "control")
+        migrate(self.control, "control")
+        self.hints: Database = PostgresDatabase(self.engine, "control", durable=False)
+
+    def open_company(self, company_id: int) -> Database:
+        """The store of a company."""
+        database = PostgresDatabase(self.engine, f"company_{company_id}")
+        migrate(database, "company")
+        return database
+
+    def watch(self) -> postgres.HintWatch:
+        """Listen for hints."""
+        return postgres.HintWatch(self.engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_databases(data: Path, url: str) -> Databases:
+    """The stores of a data directory, or, if there is a URL, those of a PostgreSQL database.
+
+    Raises:
+        ValidationFailed: it is no URL of a PostgreSQL database.
+        Busy: the database cannot be reached.
+    """
+    return PostgresSchemas(url) if url else SqliteFiles(data)

@@ -1,0 +1,164 @@
+"""PostgreSQL: how a database is opened, what every transaction begins with, and how its errors are told apart."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any, Final
+
+import psycopg
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
+from sqlalchemy.exc import ArgumentError
+
+from staithe.domain.errors import Failure, ValidationFailed
+
+LOGGER: Final = logging.getLogger(__name__)
+LOCK_WAIT_MILLISECONDS: Final = 30_000
+CONNECT_SECONDS: Final = 10
+POOLED_CONNECTIONS: Final = 8
+MORE_CONNECTIONS: Final = 56
+"""Connections of one process beyond the pooled ones, while as many requests and syncs want one at once."""
+
+SCHEMA: Final = "schema"
+LOCKS: Final = "locks"
+HASTY: Final = "hasty"
+LOCK_CLASS: Final = 1_397_577_065
+"""Tells Staithe's advisory locks from those of others in the same database."""
+
+HINT_CHANNEL: Final = "staithe_hints"
+RECONNECT_SECONDS: Final = 1.0
+CONNECT_ARGUMENTS: Final = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "staithe",
+    # A database that has gone without a word is noticed within a minute.
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 4,
+}
+
+
+def read_url(url: str) -> URL:
+    """The URL of a PostgreSQL database, with our driver in it.
+
+    Raises:
+        ValidationFailed: it is none.
+    """
+    rule = "Must be a URL such as postgresql://user:password@host:5432/name."
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValidationFailed(Failure("database", rule)) from None
+    if parsed.drivername not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise ValidationFailed(Failure("database", rule, parsed.render_as_string(hide_password=True)))
+    return parsed.set(drivername="postgresql+psycopg")
+
+
+def open_engine(url: URL) -> Engine:
+    """Open a database: one pool of connections for all its schemas."""
+    engine = create_engine(
+        url,
+        connect_args=CONNECT_ARGUMENTS,
+        pool_size=POOLED_CONNECTIONS,
+        max_overflow=MORE_CONNECTIONS,
+        # After a restart of the database the pooled connections are dead: they are replaced, not handed out.
+        pool_pre_ping=True,
+        pool_use_lifo=True,
+    )
+    event.listen(engine, "begin", begin)
+    return engine
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction in the schema that its options name, and take the schema's lock if they say so.
+
+    The search path ends with the transaction: a pooled connection can never be in another company's schema.
+    """
+    options = connection.get_execution_options()
+    parts = [
+        "set_config('search_path', %(schema)s, true)",
+        "set_config('lock_timeout', %(wait)s, true)",
+    ]
+    if options.get(HASTY, False):
+        parts.append("set_config('synchronous_commit', 'off', true)")
+    if options.get(LOCKS, False):
+        parts.append(f"pg_advisory_xact_lock({LOCK_CLASS}, hashtext(%(schema)s))")
+    values = {"schema": options[SCHEMA], "wait": str(LOCK_WAIT_MILLISECONDS)}
+    connection.exec_driver_sql("SELECT " + ", ".join(parts), values)
+
+
+def make_schema(connection: Connection, schema: str, *, is_company: bool) -> None:
+    """Make a schema, if it is not there. With Citus a company's is placed on a node, and the control store is not."""
+    connection.exec_driver_sql(f"SET LOCAL citus.enable_schema_based_sharding TO {'on' if is_company else 'off'}")
+    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+
+
+ERRORS: Final = (exc.DBAPIError, exc.TimeoutError, psycopg.Error)
+"""What a statement raises: SQLAlchemy's own, or the driver's if the rows went straight to it."""
+
+BUSY_STATES: Final = ("40001", "40P01", "55P03", "57014", "53000", "53200", "53300", "53400")
+"""Serialization, deadlock, lock time-out, cancelled, and too little of what the server has."""
+FULL_STATES: Final = ("53100",)
+LOST_STATES: Final = ("57P01", "57P02", "57P03", "57P05", "25006")
+"""Shut down, crashed, starting up; and read-only, as a standby is that was the primary."""
+
+
+def state_of(error: BaseException) -> str | None:
+    """The SQLSTATE behind one of `ERRORS`; None if the server did not say one, as when the connection is lost."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the same may go well a little later."""
+    return isinstance(error, exc.TimeoutError) or state_of(error) in BUSY_STATES
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the database's disk is full."""
+    return state_of(error) in FULL_STATES
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether the connection to the database is lost, or cannot be had."""
+    state = state_of(error)
+    if state is not None:
+        return state in LOST_STATES or state.startswith("08")
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+class HintWatch:
+    """Listens for hints: `version` changes when one has come, or may have been missed while nobody listened."""
+
+    def __init__(self, engine: Engine) -> None:
+        _, arguments = engine.dialect.create_connect_args(engine.url)
+        self.arguments: dict[str, Any] = {**arguments, **CONNECT_ARGUMENTS}
+        self.count = 0
+        self.stopping = threading.Event()
+        self.connection: psycopg.Connection[Any] | None = None
+        self.thread = threading.Thread(target=self.listen, name="hints", daemon=True)
+        self.thread.start()
+
+    def version(self) -> int:
+        """A number that changes with every hint."""
+        return self.count
+
+    def listen(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                with psycopg.connect(**self.arguments, autocommit=True) as self.connection:
+                    self.connection.execute(f"LISTEN {HINT_CHANNEL}")
+                    self.count += 1
+                    for _ in self.connection.notifies():
+                        self.count += 1
+            except psycopg.Error as error:
+                if not self.stopping.is_set():
+                    LOGGER.warning("hints cannot be heard, to be tried again: %s", error)
+            self.stopping.wait(RECONNECT_SECONDS)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.stopping.set()
+        if self.connection is not None:
+            self.connection.close()
+        self.thread.join(RECONNECT_SECONDS)

@@ -1,0 +1,155 @@
+"""The statements that are SQLite's own; `staithe.storage.dialect` says what each of them is for."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from itertools import repeat
+from typing import Any, Final, cast
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, func, insert, literal_column, text, true, update
+
+from staithe.domain.definitions import UpdateRule
+from staithe.domain.fields import FieldValue
+from staithe.domain.identifiers import NUL
+from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, split_pattern
+from staithe.storage.sqlite import derived as derived
+from staithe.storage.sqlite_exports import record_reader as record_reader
+
+
+def matches(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
+    """Whether a text matches a pattern of `~`. GLOB is several times as fast as Python, but its sets are others."""
+    pieces = list(split_pattern(pattern))
+    if any(isinstance(piece, CharacterSet) for piece in pieces):
+        return func.matches_pattern(column, pattern) == true()
+    return column.op("GLOB", is_comparison=True)("".join(map(to_glob, pieces)))
+
+
+def to_glob(piece: Piece) -> str:
+    if isinstance(piece, Literal):
+        return f"[{piece.character}]" if piece.character in "*?[" else piece.character
+    return "*" if piece == ANY_TEXT else "?"
+
+
+JSON_NUL: Final = "\\u0000"
+MATCH_EMAILS: Final = text(
+    "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM json_each(:emails) AS sent "
+    "CROSS JOIN contact ON contact.email_key = sent.value"
+)
+
+
+def match_emails(connection: Connection, emails: list[str]) -> list[int]:
+    """Position x 2**32 + contact id, for each normal email address that a contact has.
+
+    One text of numbers takes two thirds of the time of as many rows. Sorted addresses are found about twice as fast
+    as unsorted ones: the index is walked once.
+    """
+    sent = msgspec.json.encode(emails).decode()
+    if JSON_NUL in sent:
+        # `json_each` ends a text there, and would find the contact of what stands before.
+        sent = msgspec.json.encode([None if NUL in email else email for email in emails]).decode()
+    found = connection.execute(MATCH_EMAILS, {"emails": sent}).scalar()
+    return msgspec.json.decode(found or "[]", type=list[int])
+
+
+SEED_CONTACTS: Final = text(
+    "WITH RECURSIVE new(id) AS (SELECT :first UNION ALL SELECT id + 1 FROM new WHERE id < :last) "
+    "INSERT INTO contact (id, email_key, c_emailaddress, created_at, created_by, updated_at, updated_by) "
+    "SELECT id, 'contact-' || id || '@example.com', 'contact-' || id || '@example.com', :now, :by, :now, :by FROM new"
+)
+
+
+def make_match_index(connection: Connection, column: str, *, is_text: bool) -> None:
+    """Index a column of contacts by its values; texts in lower case (`lower` knows ASCII letters alone)."""
+    by = f"lower({column})" if is_text else column
+    connection.execute(text(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact ({by})"))
+
+
+MATCH_VALUES: Final = (
+    "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM "
+    "(SELECT CAST(key AS INTEGER) AS key, value FROM json_each(:keys)) AS sent CROSS JOIN contact ON"
+)
+
+
+def match_values(
+    connection: Connection, column: str, keys: Mapping[int, str | float], *, is_text: bool, exact: bool
+) -> list[int]:
+    """Position x 2**32 + contact id, for each contact whose column has the value of a position.
+
+    Args:
+        connection: any.
+        column: of contacts, indexed by `make_match_index`.
+        keys: position -> value; lower-case texts unless `exact`, without NUL.
+        is_text: whether the column holds texts.
+        exact: whether capitals matter.
+    """
+    joined = f"lower(contact.{column}) = lower(sent.value)" if is_text else f"contact.{column} = sent.value"
+    if is_text and exact:
+        joined += f" AND contact.{column} = sent.value"
+    query = f"{MATCH_VALUES} {joined}"
+    found = connection.execute(text(query), {"keys": msgspec.json.encode(keys).decode()}).scalar()
+    return msgspec.json.decode(found or "[]", type=list[int])
+
+
+EMPTY: Final = literal_column("''")
+
+
+def seed_contacts(connection: Connection, first: int, last: int, at: int, by: str) -> None:
+    """Insert contacts `contact-{id}@example.com`."""
+    connection.execute(SEED_CONTACTS, {"first": first, "last": last, "now": at, "by": by})
+
+
+def insert_contacts(
+    connection: Connection, table: Table, values: Mapping[str, Sequence[FieldValue]], audit: Mapping[str, FieldValue]
+) -> None:
+    """Insert rows, in which None and an empty text are no value."""
+    columns = {name: func.nullif(value_of(name), EMPTY) for name in values}
+    statement = insert(table).values({**columns, **{name: value_of(name) for name in audit}})
+    run_many(connection, statement, values, audit)
+
+
+def update_contacts(
+    connection: Connection,
+    table: Table,
+    rules: Mapping[str, UpdateRule],
+    values: Mapping[str, Sequence[FieldValue]],
+    audit: Mapping[str, FieldValue],
+) -> None:
+    """Update rows by `id` as the rule of each column says."""
+    changed = {name: apply_rule(rule, value_of(name), table.c[name]) for name, rule in rules.items()}
+    statement = update(table).where(table.c.id == value_of("id"))
+    run_many(connection, statement.values({**changed, **{name: value_of(name) for name in audit}}), values, audit)
+
+
+def value_of(column: str) -> ColumnElement[Any]:
+    return bindparam(f"new_{column}")
+
+
+def apply_rule(rule: UpdateRule, new: ColumnElement[Any], stored: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a field holds after an update. A new value of NULL was not sent, and an empty text is an empty value."""
+    match rule:
+        case UpdateRule.IF_NEW_IS_NOT_NULL:
+            return func.coalesce(func.nullif(new, EMPTY), stored)
+        case UpdateRule.IF_EXISTING_IS_NULL:
+            return func.coalesce(stored, func.nullif(new, EMPTY))
+        case _:
+            return func.nullif(func.coalesce(new, stored), EMPTY)
+
+
+def run_many(
+    connection: Connection,
+    statement: Any,
+    values: Mapping[str, Sequence[FieldValue]],
+    audit: Mapping[str, FieldValue],
+) -> None:
+    """Run a statement for each row. The rows are never all in memory, which makes a fifth of the time of an import."""
+    compiled = statement.compile(dialect=connection.dialect)
+    names = [name.removeprefix("new_") for name in compiled.positiontup]
+    columns = (values[name] if name in values else repeat(audit[name]) for name in names)
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    driver.executemany(str(compiled), zip(*columns, strict=False))
+
+
+def wake(connection: Connection) -> None:
+    """Nothing: whoever watches sees every commit."""
