@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -13,17 +14,67 @@ from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
 from tests.support.api import Api
+from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 
+NewDatabase = Callable[[], str]
+StartServer = Callable[..., RunningServer]
 COMPANY_NUMBERS = itertools.count(1)
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Where stores are: every test that has one runs with each."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def postgres() -> Iterator[OwnPostgres]:
+    """A PostgreSQL of this process of the test run."""
+    own = OwnPostgres()
+    yield own
+    own.close()
+
+
+@pytest.fixture(scope="session")
+def new_database(database_kind: str, request: pytest.FixtureRequest) -> NewDatabase:
+    """Makes an empty database of the kind that is tested, and gives what `--database` takes."""
+    if database_kind == "sqlite":
+        return lambda: ""
+    return request.getfixturevalue("postgres").new_database
+
+
+@pytest.fixture
+def database(new_database: NewDatabase) -> str:
+    """An empty database of a test's own."""
+    return new_database()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[RunningServer]:
     """A running server with default settings."""
-    running = RunningServer(tmp_path_factory.mktemp("server") / "data")
+    running = RunningServer(tmp_path_factory.mktemp("server") / "data", database=new_database())
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture
+def servers(tmp_path: Path, database: str) -> Iterator[StartServer]:
+    """Starts servers of one deployment: the same database and, if no other is given, the same data directory.
+
+    Whatever is left of them is ended with the test.
+    """
+    started: list[RunningServer] = []
+
+    def start(*options: str, data: Path | None = None, environment: dict[str, str] | None = None) -> RunningServer:
+        where = data or tmp_path / "data"
+        started.append(RunningServer(where, *options, database=database, environment=environment))
+        return started[-1]
+
+    yield start
+    for running in started:
+        if running.process.poll() is None:
+            running.kill()
 
 
 @pytest.fixture

@@ -26,17 +26,31 @@ READY_SECONDS = 60
 
 
 class RunningServer:
-    """One `staithe serve`. Its output is kept in `lines`."""
+    """One `staithe serve` on a data directory and, if there is a URL, a PostgreSQL database; `lines` has its output."""
 
-    def __init__(self, data: Path, *options: str, environment: dict[str, str] | None = None, port: int = 0) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *options: str,
+        database: str = "",
+        environment: dict[str, str] | None = None,
+        port: int = 0,
+    ) -> None:
         self.data = data
+        self.database = database
         self.lines: list[str] = []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "staithe", "serve", "--port", str(port), "--data", str(data), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "COLUMNS": "500", "STAITHE_BOOTSTRAP": LOGIN, **(environment or {})},
+            env={
+                **os.environ,
+                "COLUMNS": "500",
+                "STAITHE_BOOTSTRAP": LOGIN,
+                "STAITHE_DATABASE": database,
+                **(environment or {}),
+            },
         )
         urls: queue.Queue[str | None] = queue.Queue()
         self.reader = threading.Thread(target=self.read_output, args=(urls,), daemon=True)
@@ -45,7 +59,7 @@ class RunningServer:
         if url is None:
             raise AssertionError("the server did not start:\n" + "".join(self.lines))
         self.url = url
-        self.stores = Stores(data)
+        self.stores = Stores(data, database)
         self.clients: list[Api] = []
 
     def read_output(self, urls: queue.Queue[str | None]) -> None:
