@@ -136,7 +136,7 @@ class Supervisor:
         with self.stores.control.read() as connection:
             companies = control.all_companies(connection)
         for company in companies:
-            with self.stores.open(company).database.write() as connection:
+            with self.stores.open(company).database.write(alone=False) as connection:
                 released = syncs.release_leases(connection, owner)
             if released:
                 LOGGER.warning("%d syncs of company %s are taken up again", released, company.name)

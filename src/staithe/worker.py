@@ -144,7 +144,7 @@ class Worker:
         try:
             if self.stopping.is_set():
                 return None
-            with store.database.write() as connection:
+            with store.database.write(alone=False) as connection:
                 now = self.app.clock()
                 return syncs.claim(connection, self.owner, now, self.lease_end(now))
         finally:
@@ -186,7 +186,7 @@ class Worker:
                 msgspec.json.encode(sync_body(sync)),
                 allow_private=settings.allow_private_callbacks or settings.listens_on_loopback,
             )
-            with store.database.write() as connection:
+            with store.database.write(alone=False) as connection:
                 syncs.mark_called_back(connection, sync.id, self.app.clock())
         except Exception:
             LOGGER.exception("callback of sync %s of company %s", sync.id, store.company.name)
@@ -201,7 +201,7 @@ class Worker:
                 busy = {company_id for company_id, count in self.running.items() if count}
             for company in (c for c in self.companies() if c.id in busy):
                 try:
-                    with self.app.stores.open(company).database.write() as connection:
+                    with self.app.stores.open(company).database.write(alone=False) as connection:
                         now = self.app.clock()
                         syncs.renew_leases(connection, self.owner, self.lease_end(now))
                 except Exception:

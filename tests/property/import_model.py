@@ -199,6 +199,9 @@ def read(spec: Import, row: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
         text = row.get(name)
         if text is None or target in TEXTS:
             values[target] = text.strip(BLANKS) if text is not None and name == spec.identifier else text
+            if text is not None and "\x00" in text:
+                values[target] = None
+                unfit.append(name)
             continue
         if target == "email":
             values[target] = text.strip(BLANKS)

@@ -62,7 +62,9 @@ class OwnPostgres:
     def find_programs(self) -> Path:
         """Where the programs are that the server's user can run: perhaps a copy."""
         try:
-            subprocess.run([PROGRAMS / "bin" / "postgres", "--version"], user=self.user, check=True, capture_output=True)
+            subprocess.run(
+                [PROGRAMS / "bin" / "postgres", "--version"], user=self.user, check=True, capture_output=True
+            )
         except (PermissionError, subprocess.CalledProcessError):
             shutil.copytree(PROGRAMS, self.folder / "programs", symlinks=True)
             return self.folder / "programs"

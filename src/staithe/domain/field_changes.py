@@ -35,6 +35,9 @@ UPDATE_TYPES: Final[Mapping[str, str]] = {
 }
 """The Application API's names of update rules: what `useFieldRule` of an import then means for the field."""
 
+INTERNAL_NAME_CHARACTERS: Final = 44
+"""Of an internal name, before its number."""
+
 OTHER_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9]")
 
 
@@ -122,8 +125,11 @@ def make_field(changes: FieldChanges, number: int, catalogue: Catalogue, at: int
 
 
 def make_internal_name(name: str, catalogue: Catalogue) -> str:
-    """`C_`, the name with `_` for every other character, and the first free number [observed]."""
-    stem = f"C_{OTHER_CHARACTERS.sub('_', name)}"
+    """`C_`, the name with `_` for every other character, and the first free number [observed].
+
+    It is cut so that a column and an index can be named after it: PostgreSQL's names have 63 characters.
+    """
+    stem = f"C_{OTHER_CHARACTERS.sub('_', name)}"[:INTERNAL_NAME_CHARACTERS]
     return next(f"{stem}{number}" for number in count(1) if catalogue.find(f"{stem}{number}") is None)
 
 

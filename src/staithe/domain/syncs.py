@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from staithe.domain.codes import Severity, StatusCode
 from staithe.domain.definitions import DefinitionKey
+from staithe.domain.identifiers import NUL
 
 
 class SyncStatus(StrEnum):
@@ -71,6 +72,9 @@ class Reject(Struct, frozen=True):
     invalid_fields: tuple[str, ...]
 
 
+NUL_SIGN: Final = "\N{SYMBOL FOR NULL}"
+
+
 class SyncLog:
     """Collects the lines of one sync and knows how grave they are."""
 
@@ -78,8 +82,9 @@ class SyncLog:
         self.entries = list(entries)
 
     def add(self, code: StatusCode, at: int, count: int = 0, **places: object) -> None:
-        """Write a line; `places` fill the code's message."""
-        self.entries.append(LogEntry(code.code, code.severity, code.message.format(**places), count, at))
+        """Write a line; `places` fill the code's message. A NUL in them, which not every database holds, is shown."""
+        message = code.message.format(**places).replace(NUL, NUL_SIGN)
+        self.entries.append(LogEntry(code.code, code.severity, message, count, at))
 
     def status(self) -> SyncStatus:
         """How a sync with these lines ends."""

@@ -10,7 +10,9 @@ import msgspec
 
 from staithe.app import App
 from staithe.domain.errors import NotFound
+from staithe.domain.identifiers import NUL
 from staithe.services.caller import Caller
+from staithe.wire.bulk import refuse_nul
 
 ID_DIGITS = 18
 
@@ -67,6 +69,12 @@ def read_id(path_parameters: Mapping[str, object]) -> int:
 
 
 def read_parameters(query: bytes) -> dict[str, str]:
-    """Query parameters by lower-case name, raw quotes and all; of repeated ones the last."""
+    """Query parameters by lower-case name, raw quotes and all; of repeated ones the last.
+
+    Raises:
+        ValidationFailed: one contains the character NUL.
+    """
     pairs = parse_qsl(query.decode("utf-8", "replace"), keep_blank_values=True, errors="replace")
+    for name, value in pairs:
+        refuse_nul(name.replace(NUL, ""), value)
     return {name.lower(): value for name, value in pairs}

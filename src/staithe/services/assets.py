@@ -126,6 +126,7 @@ def change_members(connection: Connection, caller: Caller, kind: str, asset_id: 
     """Add and remove a list's members; who is in both is added. Contacts to remove need not exist."""
     if kind != CONTACT_LIST or not (changes.additions or changes.deletions):
         return
+    sets.hold(connection, [contact_list_set(asset_id)])
     additions = IdSet.of(i for i in changes.additions if i <= CONTACT_ID)
     contacts = sets.load_set(connection, CONTACTS_SET, additions.chunk_numbers())
     unknown = [i for i in dict.fromkeys(changes.additions) if i not in contacts]
@@ -147,6 +148,7 @@ def delete(caller: Caller, kind: str, asset_id: int) -> None:
     with caller.database.write() as connection:
         get_asset(connection, kind, asset_id)
         refuse_while_named(connection, kind, asset_id)
+        sets.hold(connection, set_names(kind, asset_id))
         emptied = {name: SetChange(IdSet(), sets.load_set(connection, name)) for name in set_names(kind, asset_id)}
         change_id = sets.record_change(connection, f"deletion of {describe(kind, asset_id)}", caller.now, caller.name)
         sets.change_sets(connection, change_id, emptied)

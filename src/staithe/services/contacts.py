@@ -99,6 +99,7 @@ def create(caller: Caller, properties: Mapping[str, object]) -> ContactView:
         NotUnique: another contact has the email address.
     """
     with caller.database.write() as connection:
+        sets.hold(connection, contacts_change=True)
         catalogue = load_catalogue(connection)
         changes = read_contact_changes(properties, None, catalogue)
         refuse_taken_email(connection, changes, 0)
@@ -116,6 +117,7 @@ def change(caller: Caller, contact_id: int, properties: Mapping[str, object]) ->
         NotUnique: another contact has the email address.
     """
     with caller.database.write() as connection:
+        sets.hold(connection, contacts_change=True)
         catalogue = load_catalogue(connection)
         changes = read_contact_changes(properties, get_contact(connection, catalogue, contact_id), catalogue)
         refuse_taken_email(connection, changes, contact_id)
@@ -150,6 +152,7 @@ def state_changes(contact_id: int, changes: ContactChanges) -> dict[str, SetChan
 def delete(caller: Caller, contact_id: int) -> None:
     """Delete a contact, and take it out of every set it is in."""
     with caller.database.write() as connection:
+        sets.hold(connection, contacts_change=True)
         get_contact(connection, load_catalogue(connection), contact_id)
         change_id = sets.record_change(connection, f"deletion of contact {contact_id}", caller.now, caller.name)
         contacts.remove_contact(connection, contact_id, change_id)

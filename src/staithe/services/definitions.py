@@ -16,14 +16,16 @@ from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
 
 
-def get_definition(connection: Connection, element: Element, key: DefinitionKey) -> StoredDefinition:
-    """One definition of an element.
+def get_definition(
+    connection: Connection, element: Element, key: DefinitionKey, *, hold: bool = False
+) -> StoredDefinition:
+    """One definition of an element; with `hold`, and in a write transaction, no sync of it ends until that does.
 
     Raises:
         NotFound: there never was one with this id.
         Gone: there was, and it was deleted or has expired.
     """
-    found = definitions.find_definition(connection, key)
+    found = definitions.find_definition(connection, key, hold=hold)
     if found is not None and found.element == element.name:
         return found
     what = f"{KIND_NAMES[key.kind]} definition {key.id} of {element.name}"
@@ -80,7 +82,7 @@ def replace(
 def delete(caller: Caller, element: Element, key: DefinitionKey) -> None:
     """Delete a definition with its staged data. A sync of it that has not ended then ends in error (ELQ-00143)."""
     with caller.database.write() as connection:
-        get_definition(connection, element, key)
+        get_definition(connection, element, key, hold=True)
         files = uploads.remove_of_definition(connection, key)
         definitions.remove_definition(connection, key)
     caller.store.staging.delete(files)

@@ -10,9 +10,10 @@ from staithe.domain import codes
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.definition_reader import parse_duration
 from staithe.domain.definitions import ExportDefinition
+from staithe.domain.errors import OutcomeUnknown
 from staithe.domain.export_plan import ExportPlan, plan_export
 from staithe.domain.id_set import IdSet
-from staithe.domain.plan import StepResult
+from staithe.domain.plan import StepResult, set_names
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.domain.syncs import SyncData, SyncLog
 from staithe.services.ahead import Ahead
@@ -46,6 +47,9 @@ def attempt_export(run: Run) -> None:
     kept_until = run.clock() + parse_duration(definition.data_retention_duration) // MICROSECOND
     try:
         end(run, plan, ids, SyncData(writer.file.name, len(ids), size, kept_until))
+    except OutcomeUnknown:
+        # A row may name the file.
+        raise
     except BaseException:
         run.store.exports.delete([writer.file.name])
         raise
@@ -68,8 +72,9 @@ def find_contacts(connection: Connection, catalogue: Catalogue, plan: ExportPlan
 
 def end(run: Run, plan: ExportPlan, ids: IdSet, data: SyncData) -> None:
     """Name the file, take the sync actions, write the log, and end the sync, all in one transaction."""
-    with run.store.database.write() as connection:
-        get_definition(connection, run.sync)
+    with run.store.database.write(alone=False) as connection:
+        get_definition(connection, run.sync, hold=True)
+        sets.hold(connection, set_names(plan.steps))
         now = run.clock()
         # Contacts that were deleted since the file was written are no members of anything.
         present = ids & sets.load_set(connection, CONTACTS_SET, ids.chunk_numbers()) if plan.steps else ids

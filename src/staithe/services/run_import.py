@@ -14,10 +14,11 @@ from typing import Any
 
 from staithe.domain import codes
 from staithe.domain.definitions import ImportDefinition, UpdateRule
+from staithe.domain.errors import OutcomeUnknown
 from staithe.domain.fields import FieldValue
 from staithe.domain.id_set import IdSet
 from staithe.domain.import_plan import ImportPlan, plan_import
-from staithe.domain.plan import StepResult
+from staithe.domain.plan import StepResult, set_names
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.domain.syncs import SyncLog
 from staithe.services.ahead import Ahead
@@ -120,8 +121,9 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
     run = under_way.run
     rejects = RejectWriter(run.store.rejects, under_way.fields)
     try:
-        with run.store.database.write() as connection:
+        with run.store.database.write(alone=False) as connection:
             hold_on(run, connection)
+            sets.hold(connection, contacts_change=True)
             created, updated = write_contacts(under_way, connection, rows)
             rejects.add(*rows.rejects(under_way.records_done + 1))
             chunk = ImportChunk(
@@ -134,6 +136,9 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
             )
             import_chunks.add_chunk(connection, run.sync.id, chunk)
             chunks.begin()
+    except OutcomeUnknown:
+        # A row may name the file.
+        raise
     except BaseException:
         rejects.discard()
         raise
@@ -148,7 +153,7 @@ def hold_on(run: Run, connection: Connection) -> None:
         LeaseLost: another worker holds it.
         DefinitionDeleted: its definition is gone.
     """
-    get_definition(connection, run.sync)
+    get_definition(connection, run.sync, hold=True)
     if not syncs.check_lease(connection, run.sync.id, run.owner):
         raise LeaseLost
 
@@ -325,8 +330,9 @@ def empty_identifiers(under_way: ImportRun) -> None:
     run, field_ = under_way.run, under_way.plan.identifier.field
     assert field_ is not None
     for offset in range(0, len(under_way.touched), CHUNK_RECORDS):
-        with run.store.database.write() as connection:
+        with run.store.database.write(alone=False) as connection:
             hold_on(run, connection)
+            sets.hold(connection, contacts_change=True)
             ids = under_way.touched.page(offset, CHUNK_RECORDS)
             imports.empty_field(connection, load_catalogue(connection), field_, ids)
 
@@ -342,8 +348,9 @@ def end(under_way: ImportRun) -> None:
             rejects.append(file)
         for chunk in under_way.chunks:
             counts.update(chunk.reject_counts)
-        with run.store.database.write() as connection:
-            get_definition(connection, run.sync)
+        with run.store.database.write(alone=False) as connection:
+            get_definition(connection, run.sync, hold=True)
+            sets.hold(connection, set_names(plan.steps))
             now = run.clock()
             touched = under_way.touched
             contacts = touched & sets.load_set(connection, CONTACTS_SET, touched.chunk_numbers())
@@ -352,6 +359,9 @@ def end(under_way: ImportRun) -> None:
             finish(run, connection, begun, (rejects.finish(), rejects.count), behind_the_end=done)
             import_chunks.forget_chunks(connection, run.sync.id)
             staged_files = uploads.remove_of_sync(connection, run.sync.id)
+    except OutcomeUnknown:
+        # A row may name the file.
+        raise
     except BaseException:
         rejects.discard()
         raise

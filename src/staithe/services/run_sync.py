@@ -47,7 +47,7 @@ def run_sync(store: CompanyStore, sync: Sync, owner: str, clock: Clock) -> None:
         end_in_error(run, codes.DEFINITION_DELETED)
     except Busy:
         LOGGER.warning("sync %s of company %s: the store is busy, to be tried again", sync.id, store.company.name)
-        with store.database.write() as connection:
+        with store.database.write(alone=False) as connection:
             syncs.release_leases(connection, owner, sync.id)
     except Exception:
         if not definition_exists(run):

@@ -13,9 +13,10 @@ from typing import Final
 
 from staithe.domain import codes
 from staithe.domain.definitions import StoredDefinition, SyncActionDefinition
+from staithe.domain.errors import OutcomeUnknown
 from staithe.domain.id_set import IdSet
 from staithe.domain.identifiers import IdentifierKind
-from staithe.domain.plan import StepResult, SyncPlan, plan_sync
+from staithe.domain.plan import StepResult, SyncPlan, plan_sync, set_names
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.domain.syncs import SyncLog
 from staithe.services.sync_run import Run, finish, get_definition, log_steps, log_uploads, take_steps
@@ -46,7 +47,8 @@ class Matches:
         return None
 
     def __exit__(self, error_type: type[BaseException] | None, _error: object, _trace: object) -> None:
-        if error_type is not None:
+        # After a commit whose outcome is unknown, a row may name the file.
+        if error_type is not None and not issubclass(error_type, OutcomeUnknown):
             self.rejects.discard()
 
 
@@ -68,7 +70,8 @@ def attempt_sync_actions(run: Run) -> None:
         if commit(run, plan, staged, matches):
             return
     LOGGER.info("sync %s: contacts keep changing, so it is matched while they are held still", run.sync.id)
-    with run.store.database.write() as connection:
+    with run.store.database.write(alone=False) as connection:
+        hold_all(run, connection, plan)
         matches = match_uploads(run, connection, plan, stored, staged)
         with matches:
             files = write_effects(run, connection, plan, staged, matches)
@@ -98,7 +101,8 @@ def match_uploads(
 
 def commit(run: Run, plan: SyncPlan, staged: list[Upload], matches: Matches) -> bool:
     """Make the effects durable; false, and nothing is changed, if a contact came or went since the matching."""
-    with matches, run.store.database.write() as connection:
+    with matches, run.store.database.write(alone=False) as connection:
+        hold_all(run, connection, plan)
         if contacts.contacts_version(connection) != matches.contacts_version:
             matches.rejects.discard()
             return False
@@ -107,11 +111,16 @@ def commit(run: Run, plan: SyncPlan, staged: list[Upload], matches: Matches) -> 
     return True
 
 
+def hold_all(run: Run, connection: Connection, plan: SyncPlan) -> None:
+    """Hold everything that the commit stands on: the definition, the contacts, and the sets that it changes."""
+    get_definition(connection, run.sync, hold=True)
+    sets.hold(connection, set_names(plan.steps))
+
+
 def write_effects(
     run: Run, connection: Connection, plan: SyncPlan, staged: list[Upload], matches: Matches
 ) -> list[str]:
     """Everything a sync changes, in one transaction; gives the staged files that are done with."""
-    get_definition(connection, run.sync)
     now = run.clock()
     results = take_steps(run, connection, plan.steps, matches.known, now)
     reject_file = matches.rejects.finish()

@@ -17,6 +17,7 @@ def seed(store: CompanyStore, count: int, at: int, progress: Callable[[int], Non
         ValidationFailed: not a positive number, or more than the ids that are left.
     """
     with store.database.write() as connection:
+        sets.hold(connection, contacts_change=True)
         last = counters.last_id(connection, counters.CONTACTS)
         if not 0 < count <= CONTACT_ID - last:
             raise ValidationFailed(Failure("contacts", f"Must be a number from 1 to {CONTACT_ID - last}.", count))

@@ -36,13 +36,13 @@ class Run:
     clock: Clock
 
 
-def get_definition(connection: Connection, sync: Sync) -> StoredDefinition:
-    """The definition of a sync.
+def get_definition(connection: Connection, sync: Sync, *, hold: bool = False) -> StoredDefinition:
+    """The definition of a sync; with `hold`, and in a write transaction, it stays until the end of that.
 
     Raises:
         DefinitionDeleted: it is gone.
     """
-    stored = definitions.find_definition(connection, sync.definition)
+    stored = definitions.find_definition(connection, sync.definition, hold=hold)
     if stored is None:
         raise DefinitionDeleted
     return stored
@@ -122,7 +122,7 @@ def finish(
 
 def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
     """End a sync; its uploads wait for the next one, unless the definition is gone. What an import has done stays."""
-    with run.store.database.write() as connection:
+    with run.store.database.write(alone=False) as connection:
         chunks = import_chunks.read_chunks(connection, run.sync.id)
         done = f"{chunks[-1].records_done:,} records had been imported" if chunks else "nothing was changed"
         log = SyncLog()

@@ -148,6 +148,7 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
         sent = compute.utf8_trim(sent, WHITE_SPACE)
     texts: list[str | None] = sent.to_pylist()
     if data_type not in (DataType.NUMBER, DataType.DATE):
+        refuse_nul(rows, column, sent, texts)
         return cast(list[FieldValue], texts)
     read: dict[str | None, FieldValue] = {None: None, "": ""}
     unfit: set[str] = set()
@@ -167,6 +168,19 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
             if text in unfit:
                 rows.unusable.setdefault(position, []).append(column.name)
     return [read[text] for text in texts]
+
+
+def refuse_nul(rows: ImportRows, column: ImportColumn, sent: pa.Array, texts: list[str | None]) -> None:
+    """Leave out the texts that have the character NUL in them, which not every database can hold.
+
+    An email address that has one is none, and is refused as such.
+    """
+    if column.field.data_type is DataType.EMAIL_ADDRESS or not compute.any(compute.match_substring(sent, NUL)).as_py():
+        return
+    for position, text in enumerate(texts):
+        if text is not None and NUL in text:
+            texts[position] = None
+            rows.unusable.setdefault(position, []).append(column.name)
 
 
 def parse_plain_dates(texts: list[str], zone: tzinfo) -> list[int] | None:

@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
+from staithe.domain.identifiers import NUL
 from staithe.storage import dialect
 from staithe.storage.tables import COMPANY, PENDING, USER
 
@@ -56,6 +57,8 @@ SELECT_USER: Final = (
 
 def find_user(connection: Connection, company_name: str, user_name: str) -> tuple[User, str] | None:
     """A user by the two halves of a login, in any case, with the hash of the password."""
+    if NUL in company_name or NUL in user_name:
+        return None
     keys = {"company_key": company_name.lower(), "user_key": user_name.lower()}
     row = connection.execute(SELECT_USER, keys).one_or_none()
     if row is None:

@@ -35,8 +35,13 @@ class Database(Protocol):
         """
         ...
 
-    def write(self) -> AbstractContextManager[Connection]:
-        """A write transaction: alone in its store, committed when the block ends, undone if it raises.
+    def write(self, *, alone: bool = True) -> AbstractContextManager[Connection]:
+        """A write transaction: committed when the block ends, undone if it raises.
+
+        Args:
+            alone: whether no other that is alone is under way in this store, in whichever process. One that is not
+                alone runs beside all others in PostgreSQL, so it holds what it reads and changes: `sets.hold`, and the
+                rows that it updates. In SQLite every write is alone.
 
         Raises:
             Busy: another writer held the store for too long, or it cannot be had.
@@ -68,7 +73,7 @@ class SqliteDatabase:
             yield connection
 
     @contextmanager
-    def write(self) -> Generator[Connection]:
+    def write(self, *, alone: bool = True) -> Generator[Connection]:
         """A write transaction; durable when its block is left."""
         if not self.write_lock.acquire(timeout=WRITE_WAIT_SECONDS):
             raise Busy("The company's store is busy.", AGAIN)
@@ -90,7 +95,8 @@ class PostgresDatabase:
         self.engine = engine.execution_options(**{postgres.SCHEMA: schema})
         self.schema = schema
         self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self.writers = self.engine.execution_options(**{postgres.LOCKS: True, postgres.HASTY: not durable})
+        self.writers = self.engine.execution_options(**{postgres.HASTY: not durable})
+        self.lone_writers = self.writers.execution_options(**{postgres.LOCKS: True})
 
     @contextmanager
     def read(self, *, maps: bool = False) -> Generator[Connection]:
@@ -99,9 +105,10 @@ class PostgresDatabase:
             yield connection
 
     @contextmanager
-    def write(self) -> Generator[Connection]:
-        """A write transaction: no other is under way in this schema, in whichever process."""
-        with wrap_errors(postgres), self.writers.connect() as connection, connection.begin() as transaction:
+    def write(self, *, alone: bool = True) -> Generator[Connection]:
+        """A write transaction."""
+        writers = self.lone_writers if alone else self.writers
+        with wrap_errors(postgres), writers.connect() as connection, connection.begin() as transaction:
             yield connection
             try:
                 transaction.commit()

@@ -46,9 +46,10 @@ def is_definition(key: DefinitionKey) -> ColumnElement[bool]:
     return and_(DEFINITION.c.kind == key.kind, DEFINITION.c.id == key.id)
 
 
-def find_definition(connection: Connection, key: DefinitionKey) -> StoredDefinition | None:
-    """One definition."""
-    row = connection.execute(select(DEFINITION).where(is_definition(key))).one_or_none()
+def find_definition(connection: Connection, key: DefinitionKey, *, hold: bool = False) -> StoredDefinition | None:
+    """One definition; with `hold` nobody else changes or deletes it until this write transaction ends."""
+    query = select(DEFINITION).where(is_definition(key))
+    row = connection.execute(query.with_for_update() if hold else query).one_or_none()
     return None if row is None else to_definition(row)
 
 

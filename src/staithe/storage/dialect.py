@@ -19,6 +19,9 @@ from staithe.storage import postgres_statements, sqlite_statements
 class Dialect(Protocol):
     """The statements that SQLite and PostgreSQL do not share."""
 
+    HAS_ROW_LOCKS: bool
+    """Whether writes run beside each other, and so have to hold rows."""
+
     def match_emails(self, connection: Connection, emails: list[str]) -> list[int]:
         """Position x 2**32 + contact id, for each normal email address that a contact has."""
         ...

@@ -14,6 +14,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
+from staithe.domain.identifiers import NUL
 from staithe.domain.oauth import Client, TokenKind
 from staithe.storage.tables import COMPANY, OAUTH_CLIENT, OAUTH_GRANT, OAUTH_TOKEN, USER
 
@@ -69,6 +70,8 @@ def to_client(row: Row[Any]) -> Client:
 
 def find_client(connection: Connection, identifier: str) -> tuple[Client, bytes] | None:
     """A client by what the wire calls client_id, with the hash of its secret."""
+    if NUL in identifier:
+        return None
     row = connection.execute(SELECT_CLIENTS.where(OAUTH_CLIENT.c.identifier == identifier)).one_or_none()
     return None if row is None else (to_client(row), row.secret_hash)
 

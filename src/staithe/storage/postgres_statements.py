@@ -23,6 +23,7 @@ from staithe.storage.postgres import HINT_CHANNEL
 from staithe.storage.postgres_exports import record_reader as record_reader
 from staithe.storage.tables import TEXT
 
+HAS_ROW_LOCKS: bool = True
 JSON_NUL: Final = "\\u0000"
 MATCH_EMAILS: Final = text(
     "SELECT '[' || string_agg(((sent.place - 1) * 4294967296 + contact.id)::text, ',') || ']' "

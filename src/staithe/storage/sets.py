@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy import insert as plain_insert
 
 from staithe.domain.id_set import IdSet, SetChange
-from staithe.storage import counters
+from staithe.domain.sync_actions import CONTACTS_SET
+from staithe.storage import counters, dialect
 from staithe.storage.dialect import insert
 from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, SET_CHANGE
 
@@ -28,6 +29,37 @@ def make_set_number(connection: Connection, name: str) -> int:
         number = counters.take_ids(connection, "idSet")
         connection.execute(plain_insert(ID_SET).values(id=number, name=name))
     return number
+
+
+def hold(connection: Connection, names: Iterable[str] = (), *, contacts_change: bool = False) -> None:
+    """Keep others from changing sets until this transaction ends; call it before anything of them is read.
+
+    Everybody holds the set of all contacts first, shared unless it is to change, and then others by name: so nobody
+    waits in a circle. Who holds the first for a change holds all sets.
+
+    Args:
+        connection: a write transaction.
+        names: the sets that may change, besides that of all contacts.
+        contacts_change: whether contacts may come, go, or change their email addresses.
+    """
+    if not dialect.of(connection).HAS_ROW_LOCKS:
+        return
+    register_sets(connection, [CONTACTS_SET])
+    everyone = select(ID_SET.c.id).where(ID_SET.c.name == CONTACTS_SET)
+    connection.execute(everyone.with_for_update(read=not contacts_change))
+    others = sorted(set(names) - {CONTACTS_SET})
+    if others and not contacts_change:
+        register_sets(connection, others)
+        rows = select(ID_SET.c.id).where(ID_SET.c.name.in_(others)).order_by(ID_SET.c.name).with_for_update()
+        connection.execute(rows)
+
+
+def register_sets(connection: Connection, names: Sequence[str]) -> None:
+    known = set(connection.execute(select(ID_SET.c.name).where(ID_SET.c.name.in_(names))).scalars())
+    for name in names:
+        if name not in known:
+            number = counters.take_ids(connection, "idSet")
+            connection.execute(insert(connection, ID_SET).values(id=number, name=name).on_conflict_do_nothing())
 
 
 def load_set(connection: Connection, name: str, chunks: list[int] | None = None) -> IdSet:

@@ -126,8 +126,11 @@ def has_unfinished(connection: Connection, definition: DefinitionKey) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def next_sync(connection: Connection, now: int) -> int | None:
-    """The oldest sync that may run: pending, or its worker's lease is over; and first of its definition."""
+def next_sync(connection: Connection, now: int, *, hold: bool = False) -> int | None:
+    """The oldest sync that may run: pending, or its worker's lease is over; and first of its definition.
+
+    With `hold` nobody else gets it until this write transaction ends: one that somebody else holds is passed over.
+    """
     earlier = SYNC.alias("earlier")
     free = or_(
         SYNC.c.status == SyncStatus.PENDING.value,
@@ -139,12 +142,13 @@ def next_sync(connection: Connection, now: int) -> int | None:
         earlier.c.status.in_(UNFINISHED),
         earlier.c.id < SYNC.c.id,
     )
-    return connection.execute(select(SYNC.c.id).where(free, ~blocked).order_by(SYNC.c.id).limit(1)).scalar()
+    query = select(SYNC.c.id).where(free, ~blocked).order_by(SYNC.c.id).limit(1)
+    return connection.execute(query.with_for_update(skip_locked=True, of=SYNC) if hold else query).scalar()
 
 
 def claim(connection: Connection, owner: str, now: int, lease_until: int) -> Sync | None:
     """Take the next sync, if there is one: it becomes active and `owner` holds its lease."""
-    sync_id = next_sync(connection, now)
+    sync_id = next_sync(connection, now, hold=True)
     if sync_id is None:
         return None
     connection.execute(

@@ -10,8 +10,9 @@ import msgspec
 from staithe.domain.assets import Asset
 from staithe.domain.codes import REJECT_CODES
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, StoredDefinition
-from staithe.domain.errors import ParseFailed
+from staithe.domain.errors import Failure, ParseFailed, ValidationFailed
 from staithe.domain.fields import BUILT_IN_AT, DataType, Field
+from staithe.domain.identifiers import NUL
 from staithe.domain.import_priorities import ImportPriority
 from staithe.domain.list_query import ListQuery
 from staithe.domain.sync_actions import SyncAction
@@ -57,6 +58,10 @@ SYNC_ACTION_PROPERTIES: Final = ("action", "destination", "status", "updateAll")
 SYNC_PROPERTIES: Final = ("syncedInstanceUri", "callbackUrl")
 
 
+ESCAPED_NUL: Final = b"\\u0000"
+NUL_RULE: Final = "Must not contain the character NUL (U+0000)."
+
+
 def decode_object(body: bytes) -> Mapping[str, object]:
     """A JSON object, as any client sends it.
 
@@ -69,7 +74,26 @@ def decode_object(body: bytes) -> Mapping[str, object]:
         raise ParseFailed(f"Must be a JSON object: {str(error)[0].lower()}{str(error)[1:]}.") from None
     if not isinstance(decoded, dict):
         raise ParseFailed("Must be a JSON object.")
+    if ESCAPED_NUL in body:
+        refuse_nul("body", decoded)
     return decoded
+
+
+def refuse_nul(name: str, value: object) -> None:
+    """Let no text with the character NUL in: not every database can hold one, so none is given any.
+
+    Raises:
+        ValidationFailed: there is one, in a name or in a value.
+    """
+    if isinstance(value, str) and NUL in value:
+        raise ValidationFailed(Failure(name, NUL_RULE, value))
+    if isinstance(value, list):
+        for item in value:
+            refuse_nul(name, item)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            refuse_nul(name, key)
+            refuse_nul(str(key), item)
 
 
 def canonical_names(body: Mapping[str, object], names: Sequence[str]) -> dict[str, object]:
