@@ -12,6 +12,7 @@ import pytest
 from staithe.services.contacts import ContactView
 from staithe.services.stores import CompanyStore
 from tests.clients.installed import moment_of, program_of, result_of, run_client, stored
+from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.oauth import REDIRECT, register
 from tests.support.server import RunningServer
@@ -75,9 +76,9 @@ def clock(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path, clock: Path) -> Iterator[RunningServer]:
+def own_server(servers: StartServer, clock: Path) -> Iterator[RunningServer]:
     """A server whose clock can be moved."""
-    running = RunningServer(tmp_path / "data", "--clock-file", str(clock))
+    running = servers("--clock-file", str(clock))
     yield running
     assert running.stop() == 0
 

@@ -43,12 +43,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture
-def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[StartServer]:
+def start(tmp_path: Path, database: str, environment: dict[str, str]) -> Iterator[StartServer]:
     """Starts servers, all on the same data directory; whatever is left of them is killed at the end."""
     started: list[RunningServer] = []
 
     def start_server(*options: str) -> RunningServer:
-        server = RunningServer(tmp_path / "data", "--lease-seconds", "1", *options, environment=environment)
+        server = RunningServer(
+            tmp_path / "data", "--lease-seconds", "1", *options, database=database, environment=environment
+        )
         started.append(server)
         return server
 

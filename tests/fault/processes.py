@@ -7,11 +7,13 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import psutil
+from sqlalchemy import text
 
 from staithe.services.stores import CompanyStore
+from staithe.storage import sets
+from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase
 from tests.support.server import RunningServer
 
 HTTP, WORKER = "staithe.http.process", "staithe.worker"
@@ -84,7 +86,7 @@ def paused(server: RunningServer, store: CompanyStore, process: Process) -> Iter
     while True:
         process.send_signal(signal.SIGSTOP)
         until(lambda: process.status() == psutil.STATUS_STOPPED, "stopped")
-        if not is_locked(store) and not is_locked_file(server.data / "control.db"):
+        if not is_locked(store.database) and not is_locked(server.stores.control):
             break
         process.send_signal(signal.SIGCONT)
     try:
@@ -93,30 +95,30 @@ def paused(server: RunningServer, store: CompanyStore, process: Process) -> Iter
         process.send_signal(signal.SIGCONT)
 
 
-def database_file(store: CompanyStore) -> Path:
-    """The file of a company's store."""
-    return Path(str(store.database.engine.url.database))
+def is_locked(database: Database) -> bool:
+    """Whether someone is writing to a store right now."""
+    if isinstance(database, PostgresDatabase):
+        with database.read() as connection:
+            return bool(connection.execute(OTHER_WRITERS).scalar_one())
+    assert isinstance(database, SqliteDatabase)
+    with contextlib.closing(sqlite3.connect(str(database.engine.url.database), 0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
-def is_locked(store: CompanyStore) -> bool:
-    """Whether someone is writing to a company's store right now."""
-    return is_locked_file(database_file(store))
-
-
-def is_locked_file(path: Path) -> bool:
-    try:
-        with write_lock(path, timeout=0):
-            return False
-    except sqlite3.OperationalError:
-        return True
+OTHER_WRITERS = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+    "AND backend_type = 'client backend' AND state <> 'idle'"
+)
 
 
 @contextlib.contextmanager
-def write_lock(path: Path, timeout: float = 10) -> Iterator[sqlite3.Connection]:
-    """Hold the write lock of a SQLite file; nothing is written."""
-    with contextlib.closing(sqlite3.connect(path, timeout=timeout, isolation_level=None)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        finally:
-            connection.execute("ROLLBACK")
+def write_lock(store: CompanyStore) -> Iterator[None]:
+    """Hold the contacts of a company, so that no sync can be committed; nothing is written."""
+    with store.database.write() as connection:
+        sets.hold(connection, contacts_change=True)
+        yield

@@ -33,9 +33,9 @@ Break = Callable[[pytest.MonkeyPatch], None]
 
 
 @pytest.fixture
-def caller(tmp_path: Path) -> Iterator[Caller]:
+def caller(tmp_path: Path, database: str) -> Iterator[Caller]:
     """A user of a company without contacts."""
-    stores = Stores(tmp_path)
+    stores = Stores(tmp_path, database)
     company = accounts.create_company(stores, "acme", system_clock())
     yield Caller(User(1, company, "ann", Role.ADMIN), stores, stores.open(company), system_clock())
     stores.close()

@@ -20,8 +20,9 @@ from staithe.domain import codes, limits
 from staithe.domain.codes import StatusCode
 from staithe.domain.elements import OPERATIONS
 from staithe.http.errors import STATUSES
-from staithe.storage.database import open_database
+from staithe.storage.databases import open_databases
 from staithe.storage.tables import CONTROL_METADATA, METADATA
+from tests.conftest import NewDatabase
 
 ROOT = Path(__file__).parent.parent.parent
 LONGEST_FILE = 500
@@ -69,28 +70,45 @@ def test_only_the_fields_words_are_used() -> None:
 
 
 @pytest.mark.parametrize(("migrations", "metadata"), [("company", METADATA), ("control", CONTROL_METADATA)])
-def test_a_migrated_schema_equals_a_fresh_one(tmp_path: Path, migrations: str, metadata: MetaData) -> None:
-    migrated = open_database(tmp_path / "migrated.db", migrations)
-    fresh = open_database(tmp_path / "fresh.db", migrations)
-    metadata.drop_all(fresh.engine)
-    with fresh.write() as connection:
-        metadata.create_all(connection)
-    assert shape(inspect(migrated.engine)) == shape(inspect(fresh.engine))
-    migrated.close()
-    fresh.close()
+def test_a_migrated_schema_equals_a_fresh_one(
+    tmp_path: Path, new_database: NewDatabase, migrations: str, metadata: MetaData
+) -> None:
+    shapes: list[dict[str, object]] = []
+    for name in ("migrated", "fresh"):
+        databases = open_databases(tmp_path / name, new_database())
+        database = databases.control if migrations == "control" else databases.open_company(1)
+        with database.write() as connection:
+            if name == "fresh":
+                metadata.drop_all(connection)
+                metadata.create_all(connection)
+            shapes.append(shape(inspect(connection), getattr(database, "schema", None)))
+        databases.close()
+    assert shapes[0] == shapes[1]
+    assert len(shapes[0]) > len(metadata.tables) > 3
 
 
-def shape(inspector: Inspector) -> dict[str, object]:
+def shape(inspector: Inspector, schema: str | None) -> dict[str, object]:
     """Everything that makes a schema."""
     return {
         table: (
-            [{k: str(v) for k, v in column.items()} for column in inspector.get_columns(table)],
-            inspector.get_pk_constraint(table),
-            sorted(inspector.get_indexes(table), key=lambda index: str(index["name"])),
-            inspector.get_unique_constraints(table),
+            [{k: str(v) for k, v in column.items()} for column in inspector.get_columns(table, schema)],
+            inspector.get_pk_constraint(table, schema),
+            sorted(inspector.get_indexes(table, schema), key=lambda index: str(index["name"])),
+            sorted(inspector.get_unique_constraints(table, schema), key=str),
         )
-        for table in inspector.get_table_names()
+        for table in inspector.get_table_names(schema)
     }
+
+
+@pytest.mark.parametrize("kind", ["company", "control"])
+def test_both_dialects_have_the_same_migrations(kind: str) -> None:
+    """Their numbers are the schema's version, which backups compare."""
+    folder = ROOT / "src" / "staithe" / "storage" / "migrations" / kind
+    names = [
+        {path.name.split(".")[0] for path in folder.glob(f"*.{dialect}.sql")} for dialect in ("sqlite", "postgresql")
+    ]
+    assert names[0] == names[1]
+    assert len(names[0]) > 1
 
 
 def tracked_files() -> list[Path]:

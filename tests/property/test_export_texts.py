@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -15,7 +14,7 @@ from staithe.domain.times import EPOCH
 from staithe.domain.values import EASTERN, format_date, format_number, parse_date
 from staithe.staging.import_rows import parse_plain_dates
 from staithe.storage import export_texts
-from staithe.storage.database import open_database
+from staithe.storage.databases import SqliteFiles
 
 MILLISECONDS = st.datetimes(datetime(2, 1, 1), datetime(9999, 12, 30)).map(
     lambda moment: (moment.replace(tzinfo=UTC) - EPOCH) // timedelta(milliseconds=1)
@@ -25,11 +24,10 @@ ZONES = st.sampled_from([UTC, EASTERN])
 
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    path: Path = tmp_path_factory.mktemp("texts") / "company.db"
-    database = open_database(path, "company")
-    with database.read() as opened:
+    files = SqliteFiles(tmp_path_factory.mktemp("texts"))
+    with files.open_company(1).read() as opened:
         yield opened
-    database.close()
+    files.close()
 
 
 @given(milliseconds=MILLISECONDS, zone=ZONES)

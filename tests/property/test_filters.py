@@ -40,6 +40,7 @@ from staithe.services.finding import ContactFinder
 from staithe.services.stores import Stores
 from staithe.storage import assets, contacts, sets
 from staithe.storage.contact_fields import load_catalogue
+from tests.conftest import NewDatabase
 from tests.property.effort import examples
 
 # What is compared, by the loop below, without any code of the filters.
@@ -88,8 +89,8 @@ RECORDS = make_records()
 class Company:
     """A company that has the records."""
 
-    def __init__(self, folder: Path) -> None:
-        self.stores = Stores(folder)
+    def __init__(self, folder: Path, database: str) -> None:
+        self.stores = Stores(folder, database)
         company = accounts.create_company(self.stores, "acme", system_clock())
         self.store = self.stores.open(company)
         self.caller = Caller(User(1, company, "ann", Role.ADMIN), self.stores, self.store, system_clock())
@@ -154,8 +155,8 @@ SEGMENT = {
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
-    made = Company(tmp_path_factory.mktemp("company"))
+def company(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Company]:
+    made = Company(tmp_path_factory.mktemp("company"), new_database())
     yield made
     made.stores.close()
 

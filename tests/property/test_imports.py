@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from staithe.services import definitions, run_import, syncs
 from staithe.services.stores import Stores
 from staithe.staging import csv_rows, json_rows
+from tests.conftest import NewDatabase
 from tests.property.actions import FEW_ACTIONS
 from tests.property.effort import examples
 from tests.property.import_model import BAD_DATES, BAD_NUMBERS, DATES, NUMBERS, TARGETS, Contact, Import, Sent
@@ -93,11 +94,11 @@ CRASHES = st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=3)
 
 
 @pytest.fixture(scope="module")
-def stores() -> Iterator[Stores]:
+def stores(new_database: NewDatabase) -> Iterator[Stores]:
     """Of all companies; durability is for other tests."""
     folder = MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=folder, prefix="staithe-") as data:
-        opened = Stores(Path(data))
+        opened = Stores(Path(data), new_database())
         yield opened
         opened.close()
 

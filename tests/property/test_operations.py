@@ -189,10 +189,10 @@ MEMORY = Path("/dev/shm")
 """Here a durable commit costs no time; whether it is durable, the fault tests say."""
 
 
-def test_the_store_and_the_model_agree() -> None:
+def test_the_store_and_the_model_agree(database: str) -> None:
     folder = MEMORY if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=folder, prefix="staithe-") as data:
-        Operations.stores = Stores(Path(data))
+        Operations.stores = Stores(Path(data), database)
         try:
             run_state_machine_as_test(Operations, settings=examples(25, stateful_step_count=40))
         finally:
@@ -200,8 +200,8 @@ def test_the_store_and_the_model_agree() -> None:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    stores = Stores(tmp_path)
+def world(tmp_path: Path, database: str) -> Iterator[World]:
+    stores = Stores(tmp_path, database)
     yield World(stores, "acme")
     stores.close()
 

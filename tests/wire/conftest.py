@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.conftest import NewDatabase
 from tests.support.clock import Clock
 from tests.support.server import RunningServer
 
@@ -17,8 +18,9 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 
 
 @pytest.fixture(scope="module")
-def moved(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[RunningServer]:
+def moved(tmp_path_factory: pytest.TempPathFactory, clock: Clock, new_database: NewDatabase) -> Iterator[RunningServer]:
     """A server whose clock can be moved."""
-    running = RunningServer(tmp_path_factory.mktemp("moved") / "data", "--clock-file", str(clock.file))
+    data = tmp_path_factory.mktemp("moved") / "data"
+    running = RunningServer(data, "--clock-file", str(clock.file), database=new_database())
     yield running
     assert running.stop() == 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from staithe import __version__
+from tests.conftest import StartServer
 from tests.support.oauth import Program
 from tests.support.server import RunningServer
 
@@ -147,15 +148,15 @@ def test_wrong_commands_say_so_in_a_line(server: RunningServer, words: list[str]
     assert "Traceback" not in failed.stderr
 
 
-def test_a_fresh_directory_without_bootstrap_prints_a_password_once(tmp_path: Path) -> None:
-    first = RunningServer(tmp_path / "data", environment={"STAITHE_BOOTSTRAP": ""})
+def test_a_fresh_directory_without_bootstrap_prints_a_password_once(servers: StartServer, tmp_path: Path) -> None:
+    first = servers(environment={"STAITHE_BOOTSTRAP": ""})
     said = "".join(first.lines)
     password = re.search(r"Password, shown this once: (\S+)", said)
     assert password, said
     assert "Login of the new data directory: demo\\admin" in said
     assert first.api(f"demo\\admin:{password[1]}").bulk("GET", "/syncs").status_code == 200
     assert first.stop() == 0
-    second = RunningServer(tmp_path / "data", environment={"STAITHE_BOOTSTRAP": ""})
+    second = servers(environment={"STAITHE_BOOTSTRAP": ""})
     assert "Password" not in "".join(second.lines)
     assert second.api(f"demo\\admin:{password[1]}").bulk("GET", "/syncs").status_code == 200
     assert second.stop() == 0
@@ -190,8 +191,8 @@ def test_health(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_every_process(tmp_path: Path, number: signal.Signals) -> None:
-    server = RunningServer(tmp_path / "data", "--workers", "2")
+def test_a_signal_stops_every_process(servers: StartServer, number: signal.Signals) -> None:
+    server = servers("--workers", "2")
     children = [*server.children("staithe.http.process"), *server.children("staithe.worker")]
     assert len(children) == 3
     os.kill(server.process.pid, number)

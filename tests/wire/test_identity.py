@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,6 +12,7 @@ from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
+from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.server import LOGIN, RunningServer
 
@@ -157,8 +157,8 @@ def test_a_host_that_is_none_is_refused(server: RunningServer, host: str) -> Non
     assert (answer.status_code, answer.json()) == (400, {"failures": [failure]})
 
 
-def test_the_operators_url_counts_before_all_others(tmp_path: Path) -> None:
-    fixed = RunningServer(tmp_path / "data", "--public-url", "https://Bulk.example.com/staithe/")
+def test_the_operators_url_counts_before_all_others(servers: StartServer) -> None:
+    fixed = servers("--public-url", "https://Bulk.example.com/staithe/")
     assert base_of(fixed, host="a.example", x_forwarded_host="b.example") == "https://bulk.example.com/staithe"
     assert fixed.stop() == 0
 

@@ -15,6 +15,7 @@ from staithe.domain.companies import Role
 from staithe.services import accounts, clients
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import OAUTH_GRANT, OAUTH_TOKEN
+from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.clock import Clock
 from tests.support.oauth import REDIRECT, TOKEN, Browser, Program, basic, register, told
@@ -352,10 +353,10 @@ def counted(server: RunningServer) -> tuple[int, int]:
     return grants, tokens
 
 
-def test_the_life_of_access_tokens_can_be_set(tmp_path: Path) -> None:
+def test_the_life_of_access_tokens_can_be_set(servers: StartServer, tmp_path: Path) -> None:
     clock = Clock(tmp_path / "offset")
     options = ("--access-token-seconds", "5", "--clock-file", str(clock.file))
-    short = RunningServer(tmp_path / "data", *options)
+    short = servers(*options)
     _, store = short.new_company("short")
     program = register(short, store)
     tokens = program.log_in("short\\ann")

@@ -16,6 +16,7 @@ import httpx
 import pytest
 import trustme
 
+from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.run import OpenRun
 from tests.support.server import RunningServer
@@ -314,8 +315,8 @@ def test_allowing_a_host_brings_what_everybody_trusts(run: OpenRun) -> None:
     assert len(run.trust().get_ca_certs()) > 50
 
 
-def test_a_server_that_is_gone_is_told_of(tmp_path: Path) -> None:
-    own = RunningServer(tmp_path / "data")
+def test_a_server_that_is_gone_is_told_of(servers: StartServer, tmp_path: Path) -> None:
+    own = servers()
     with OpenRun("--data", str(own.data), cwd=tmp_path) as opened:
         assert own.stop() == 0
         place = own.url.removeprefix("http://")

@@ -16,6 +16,7 @@ import psutil
 import pytest
 import trustme
 
+from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.run import COMMAND, SECONDS, OpenRun, clean_environment, python, staithe_run
 from tests.support.server import LOGIN, RunningServer
@@ -205,8 +206,8 @@ def test_ctrl_c_reaches_the_command_once(server: RunningServer, tmp_path: Path) 
     os.close(master)
 
 
-def test_a_server_that_serves_a_data_directory_can_be_found(tmp_path: Path) -> None:
-    own = RunningServer(tmp_path / "data")
+def test_a_server_that_serves_a_data_directory_can_be_found(servers: StartServer, tmp_path: Path) -> None:
+    own = servers()
     assert (tmp_path / "data" / "serve.url").read_text() == own.url
     assert own.stop() == 0
     assert not (tmp_path / "data" / "serve.url").exists()
@@ -231,7 +232,7 @@ print(httpx.get("https://login.eloqua.com/id", timeout=60).text)
     ]
 
 
-def test_a_server_that_speaks_tls_is_used(tmp_path: Path) -> None:
+def test_a_server_that_speaks_tls_is_used(servers: StartServer, tmp_path: Path) -> None:
     """Found by its data directory it need not be trusted; by a URL it must be."""
     authority = trustme.CA()
     issued = authority.issue_cert("localhost")
@@ -239,7 +240,7 @@ def test_a_server_that_speaks_tls_is_used(tmp_path: Path) -> None:
     issued.cert_chain_pems[0].write_to_path(str(tmp_path / "cert"))
     authority.cert_pem.write_to_path(str(tmp_path / "ca"))
     files = ("--tls-cert", str(tmp_path / "cert"), "--tls-key", str(tmp_path / "key"))
-    own = RunningServer(tmp_path / "data", *files)
+    own = servers(*files)
     login = LOGIN.split(":")
     found = staithe_run("--data", str(own.data), *python(LIST_SYNCS), *login, cwd=tmp_path)
     assert (found.returncode, json.loads(found.stdout)) == (0, EMPTY_PAGE)

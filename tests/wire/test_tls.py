@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from staithe.services import accounts
+from tests.conftest import NewDatabase
 from tests.support.oauth import AUTHORIZE, REDIRECT, register
 from tests.support.server import LOGIN, RunningServer
 from tests.wire.test_commands import staithe
@@ -54,10 +55,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @pytest.fixture(scope="module")
-def server(files: Files, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def server(
+    files: Files, tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
+) -> Iterator[RunningServer]:
     """A server that serves https."""
     options = ("--tls-cert", str(files.certificate), "--tls-key", str(files.key))
-    running = RunningServer(tmp_path_factory.mktemp("server") / "data", *options)
+    running = RunningServer(tmp_path_factory.mktemp("server") / "data", *options, database=new_database())
     yield running
     assert running.stop() == 0
 

@@ -8,13 +8,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from staithe.services.stores import CompanyStore
 from staithe.storage import uploads
+from tests.conftest import NewDatabase, StartServer
 from tests.support.api import BULK, Api, add_to_list
 from tests.support.server import RunningServer
 from tests.support.times import timeless
@@ -302,10 +302,10 @@ def test_gzip_is_undone(api: Api) -> None:
 
 
 @pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+def narrow(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[RunningServer]:
     """A server with small limits."""
     options = ("--staging-quota-kb", "40", "--max-uploads", "1", "--request-timeout", "1")
-    running = RunningServer(tmp_path_factory.mktemp("narrow") / "data", *options)
+    running = RunningServer(tmp_path_factory.mktemp("narrow") / "data", *options, database=new_database())
     yield running
     assert running.stop() == 0
 
@@ -398,9 +398,9 @@ def await_unfinished_file(store: CompanyStore) -> None:
         threading.Event().wait(0.005)
 
 
-def test_500_has_an_error_id_that_the_log_has(tmp_path: Path) -> None:
+def test_500_has_an_error_id_that_the_log_has(servers: StartServer) -> None:
     """The company's staging folder is replaced by a file: writing there must fail."""
-    server = RunningServer(tmp_path / "data")
+    server = servers()
     try:
         api, store = server.new_company("broken")
         uri = api.define()

@@ -95,7 +95,7 @@ class PostgresDatabase:
         self.engine = engine.execution_options(**{postgres.SCHEMA: schema})
         self.schema = schema
         self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self.writers = self.engine.execution_options(**{postgres.HASTY: not durable})
+        self.writers = self.engine.execution_options(**{postgres.WRITES: True, postgres.HASTY: not durable})
         self.lone_writers = self.writers.execution_options(**{postgres.LOCKS: True})
 
     @contextmanager

@@ -14,12 +14,16 @@ from staithe.domain.errors import Failure, ValidationFailed
 
 LOGGER: Final = logging.getLogger(__name__)
 LOCK_WAIT_MILLISECONDS: Final = 30_000
+IDLE_MILLISECONDS: Final = 15_000
+"""A writer that is idle so long loses its transaction: others wait for the locks of a process that was stopped."""
+
 CONNECT_SECONDS: Final = 10
 POOLED_CONNECTIONS: Final = 8
 MORE_CONNECTIONS: Final = 56
 """Connections of one process beyond the pooled ones, while as many requests and syncs want one at once."""
 
 SCHEMA: Final = "schema"
+WRITES: Final = "writes"
 LOCKS: Final = "locks"
 HASTY: Final = "hasty"
 LOCK_CLASS: Final = 1_397_577_065
@@ -78,6 +82,8 @@ def begin(connection: Connection) -> None:
         "set_config('search_path', %(schema)s, true)",
         "set_config('lock_timeout', %(wait)s, true)",
     ]
+    if options.get(WRITES, False):
+        parts.append(f"set_config('idle_in_transaction_session_timeout', '{IDLE_MILLISECONDS}', true)")
     if options.get(HASTY, False):
         parts.append("set_config('synchronous_commit', 'off', true)")
     if options.get(LOCKS, False):
