@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection, Table
+from sqlalchemy import ColumnElement, Connection, Select, Table
 from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
@@ -42,6 +42,10 @@ class Dialect(Protocol):
 
     def derived(self, internal_name: str, table: Table) -> ColumnElement[Any]:
         """A derived field, worked out by the database; empty or NULL where there is no value."""
+        ...
+
+    def read_ids(self, connection: Connection, query: Select[tuple[int]], batch: int) -> Iterator[Iterable[int]]:
+        """The ids that a query gives, at most `batch` in memory at once."""
         ...
 
     def seed_contacts(self, connection: Connection, first: int, last: int, at: int, by: str) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, cast, false, func, not_, or_, select
@@ -32,14 +30,10 @@ def find_ids(connection: Connection, catalogue: Catalogue, plan: FilterPlan) -> 
         plan: one that `is_relational`.
     """
     table = contact_table(catalogue)
-    where = to_sql(plan, table, dialect.of(connection))
-    # Streamed: the driver of PostgreSQL would otherwise hold all rows.
-    result = connection.execution_options(stream_results=True).execute(select(table.c.id).where(where))
+    own = dialect.of(connection)
     found = IdSet()
-    # Rows of the driver, not SQLAlchemy's: making those would take most of the time.
-    while result.cursor is not None and (rows := result.cursor.fetchmany(CHUNK_IDS)):
-        found |= IdSet.of_bytes(array("I", chain.from_iterable(rows)).tobytes())
-    result.close()
+    for ids in own.read_ids(connection, select(table.c.id).where(to_sql(plan, table, own)), CHUNK_IDS):
+        found |= IdSet.of(ids)
     return found
 
 

@@ -6,13 +6,13 @@ They keep within what Citus can do for a schema that lives on one node: docs/exp
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import ColumnElement, Connection, Table, func, literal, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, text
 from sqlalchemy import cast as sql_cast
 
 from staithe.domain.definitions import UpdateRule
@@ -164,6 +164,12 @@ SEED_CONTACTS: Final = text(
 def seed_contacts(connection: Connection, first: int, last: int, at: int, by: str) -> None:
     """Insert contacts `contact-{id}@example.com`."""
     connection.execute(SEED_CONTACTS, {"first": first, "last": last, "now": at, "by": by})
+
+
+def read_ids(connection: Connection, query: Select[tuple[int]], batch: int) -> Iterator[Iterable[int]]:
+    """The ids that a query gives: from a cursor of the server, as the driver would hold all rows otherwise."""
+    result = connection.execute(query.execution_options(yield_per=batch))
+    yield from result.scalars().partitions()
 
 
 def insert_contacts(
