@@ -31,10 +31,12 @@ def value_of(
     """
     field = part.field
     if field is None:
-        column = table.c[SYSTEM_COLUMNS[part.kind]]
+        source = SYSTEM_COLUMNS[part.kind]
     elif field.is_derived:
         source = DERIVATIONS[field.internal_name].columns[0]
-        column = table.c[source] if source in DERIVED_TIMES else derived(field.internal_name, table)
+        if source not in DERIVED_TIMES:
+            return derived(field.internal_name, table)
     else:
-        column = table.c[field.column]
-    return column // MILLISECOND * MILLISECOND if column.name in DERIVED_TIMES else column
+        source = field.column
+    column = table.c[source]
+    return column // MILLISECOND * MILLISECOND if source in DERIVED_TIMES else column
