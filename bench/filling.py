@@ -10,7 +10,6 @@ from bench.bodies import Body
 from bench.records import EMAIL
 from bench.sizes import MIB
 from staithe.clock import system_clock
-from staithe.config import Settings
 from staithe.domain.definitions import IMPORTS, StoredDefinition
 from staithe.domain.elements import ELEMENTS
 from staithe.domain.limits import DAY
@@ -49,7 +48,7 @@ def fill(caller: Caller, fields: Sequence[str], contents: Iterable[bytes]) -> No
 def receive(caller: Caller, stored: StoredDefinition, body: Body) -> dict[str, float]:
     """Receive a body as the HTTP process does, a MiB at a time; gives the seconds of both parts."""
     limit = time.monotonic() + 3600
-    request = UploadRequest(FORMATS[body.content_type], "", Settings().staging_quota_kb, limit)
+    request = UploadRequest(FORMATS[body.content_type], "", limit)
     with ReceivingUpload(caller, CONTACTS, stored.key, request) as upload:
         began = time.perf_counter()
         for start in range(0, len(body.content), MIB):

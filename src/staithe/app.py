@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from staithe.clock import Clock, make_clock
 from staithe.config import Settings
 from staithe.services.accounts import Logins
+from staithe.services.company_limits import KnownLimits
 from staithe.services.stores import Stores
 from staithe.services.tokens import Tokens
 
@@ -19,6 +20,7 @@ class App:
     stores: Stores
     logins: Logins
     tokens: Tokens
+    limits: KnownLimits
     clock: Clock
 
 
@@ -26,4 +28,5 @@ def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
     stores = Stores(settings.data, settings.database)
     tokens = Tokens(stores, settings.access_token_seconds)
-    return App(settings, stores, Logins(stores), tokens, make_clock(settings.clock_file))
+    limits = KnownLimits(stores, settings.company_limits)
+    return App(settings, stores, Logins(stores), tokens, limits, make_clock(settings.clock_file))

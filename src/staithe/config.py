@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from staithe.domain.limits import ACCESS_TOKEN_LIFE, CONTRACTED_CONTACTS, SECOND, STAGING_KB_PER_CONTACT
+from staithe.domain.company_limits import CompanyLimits
+from staithe.domain.limits import ACCESS_TOKEN_LIFE, MOST_UPLOADS, SECOND, STAGING_QUOTA_KB, SYNCS_PER_HOUR
 
 HANDOVER: Final = "STAITHE_SETTINGS"
 """The environment variable in which `staithe serve` hands its settings to the processes it starts."""
@@ -28,8 +29,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     workers: int = 1
     request_timeout_seconds: float = 60.0
-    most_uploads: int = 32
-    staging_quota_kb: int = CONTRACTED_CONTACTS * STAGING_KB_PER_CONTACT
+    most_uploads: int = MOST_UPLOADS
+    staging_quota_kb: int = STAGING_QUOTA_KB
+    uploads_at_once: int | None = None
+    syncs_per_hour: int = SYNCS_PER_HOUR
     access_token_seconds: int = ACCESS_TOKEN_LIFE // SECOND
     lease_seconds: float = 10.0
     allow_private_callbacks: bool = False
@@ -39,6 +42,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     def listens_on_loopback(self) -> bool:
         """Whether nobody but this machine can reach the server."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+    @property
+    def company_limits(self) -> CompanyLimits:
+        """What holds for a company that has no limits of its own: half of the uploads unless it was said."""
+        half = max(1, self.most_uploads // 2)
+        return CompanyLimits(
+            staging_quota_kb=self.staging_quota_kb,
+            uploads_at_once=half if self.uploads_at_once is None else self.uploads_at_once,
+            syncs_per_hour=self.syncs_per_hour,
+        )
 
     def to_environment(self) -> Mapping[str, str]:
         """What a child process needs to have the same settings."""

@@ -52,7 +52,7 @@ def define(caller: Caller) -> int:
 
 
 def upload(caller: Caller, definition_id: int) -> None:
-    request = uploads.UploadRequest("CSV", "", 1_000_000, time.monotonic() + 60)
+    request = uploads.UploadRequest("CSV", "", time.monotonic() + 60)
     key = DefinitionKey(SYNC_ACTIONS, definition_id)
     with uploads.ReceivingUpload(caller, CONTACTS_ELEMENT, key, request) as receiving:
         receiving.feed(b"Id\n" + b"1\n" * 1000)
@@ -138,7 +138,7 @@ def test_an_import_on_a_full_disk_ends_in_error_and_keeps_its_data(
     properties = {"name": "any", "fields": fields, "identifierFieldName": "Id"}
     key = definitions.create(caller, CONTACTS_ELEMENT, IMPORTS, properties).key
     for name in ("a", "b"):
-        request = uploads.UploadRequest("CSV", "", 1_000_000, time.monotonic() + 60)
+        request = uploads.UploadRequest("CSV", "", time.monotonic() + 60)
         with uploads.ReceivingUpload(caller, CONTACTS_ELEMENT, key, request) as receiving:
             receiving.feed(f"Id\n{name}@x.yz\nno address\n".encode())
             receiving.finish()

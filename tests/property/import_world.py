@@ -122,7 +122,7 @@ class ImportWorld:
             lines = [[row[name] if row else "bad" for name in names] + ([] if row else ["more"]) for row in sent.rows]
             csv.writer(out, quoting=csv.QUOTE_ALL).writerows([names, *lines])
             body = out.getvalue()
-        request = uploads.UploadRequest(kind, "", 1_000_000, time.monotonic() + 60)
+        request = uploads.UploadRequest(kind, "", time.monotonic() + 60)
         with uploads.ReceivingUpload(self.world.caller, CONTACTS_ELEMENT, key, request) as upload:
             upload.feed(body.encode())
             upload.finish()

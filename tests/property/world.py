@@ -100,7 +100,7 @@ class World:
 
     def send(self, defined: Defined, kind: str, body: bytes) -> Sync | None:
         """Upload a body in pieces."""
-        request = uploads.UploadRequest(kind, "", 1_000_000, time.monotonic() + 60)
+        request = uploads.UploadRequest(kind, "", time.monotonic() + 60)
         with uploads.ReceivingUpload(self.caller, CONTACTS_ELEMENT, defined.key, request) as upload:
             for start in range(0, len(body), 50):
                 upload.feed(body[start : start + 50])

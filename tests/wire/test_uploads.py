@@ -304,7 +304,8 @@ def test_gzip_is_undone(api: Api) -> None:
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[RunningServer]:
     """A server with small limits."""
-    options = ("--staging-quota-kb", "40", "--max-uploads", "1", "--request-timeout", "1")
+    uploads_at_once = ("--max-uploads", "1", "--uploads-at-once", "2")
+    options = ("--staging-quota-kb", "40", *uploads_at_once, "--request-timeout", "1")
     running = RunningServer(tmp_path_factory.mktemp("narrow") / "data", *options, database=new_database())
     yield running
     assert running.stop() == 0

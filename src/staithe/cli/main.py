@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from staithe import __version__
-from staithe.cli import accounts, clients, demo, run, seed, serve, status
+from staithe.cli import accounts, clients, demo, limits, run, seed, serve, status
 from staithe.cli.console import ERRORS
 from staithe.domain.errors import RequestError
 
@@ -45,6 +45,7 @@ app.command("seed")(seed.seed)
 app.command("status")(status.status)
 company_app = typer.Typer(help="Companies: each has its own store, contacts and users.", no_args_is_help=True)
 company_app.command("create")(accounts.create_company)
+company_app.command("limits")(limits.set_limits)
 app.add_typer(company_app, name="company")
 user_app = typer.Typer(help="Users: who may log in, and what for.", no_args_is_help=True)
 user_app.command("create")(accounts.create_user)

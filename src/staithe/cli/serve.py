@@ -27,6 +27,23 @@ BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
 START_SECONDS = 60.0
 
+UploadsAtOnce = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Uploads of one company received at once, in each HTTP process; one more is 429. "
+        "Default: half of --max-uploads. staithe company limits sets another for a company.",
+    ),
+]
+SyncsPerHour = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Syncs that one company may start in any 60 minutes; one more is 429. 0: no limit. "
+        "staithe company limits sets another for a company.",
+    ),
+]
+
 
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = DEFAULTS.host,
@@ -47,11 +64,13 @@ def serve(
         float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
     ] = DEFAULTS.request_timeout_seconds,
     max_uploads: Annotated[
-        int, typer.Option(min=1, help="Uploads received at once; one more is told to come again (503).")
+        int, typer.Option(min=1, help="Uploads that an HTTP process receives at once; one more is 503.")
     ] = DEFAULTS.most_uploads,
     staging_quota_kb: Annotated[
-        int, typer.Option(min=1, help="kB that a company may have staged; more is 413.")
+        int, typer.Option(min=1, help="kB that one company may have staged; more is 413.")
     ] = DEFAULTS.staging_quota_kb,
+    uploads_at_once: UploadsAtOnce = DEFAULTS.uploads_at_once,
+    syncs_per_hour: SyncsPerHour = DEFAULTS.syncs_per_hour,
     lease_seconds: Annotated[
         float, typer.Option(min=0.5, help="A sync whose worker gives no sign for so long is taken up by another.")
     ] = DEFAULTS.lease_seconds,
@@ -84,6 +103,8 @@ def serve(
         request_timeout_seconds=request_timeout,
         most_uploads=max_uploads,
         staging_quota_kb=staging_quota_kb,
+        uploads_at_once=uploads_at_once,
+        syncs_per_hour=syncs_per_hour,
         lease_seconds=lease_seconds,
         access_token_seconds=access_token_seconds,
         allow_private_callbacks=allow_private_callbacks,

@@ -15,7 +15,8 @@ StaitheError
     ├── TooLarge            the request is over a size limit
     ├── StorageFull         the company's staging quota has no room
     └── Busy                not now: try again                        (retry_after_seconds)
-        └── OutcomeUnknown  nobody knows whether it was done
+        ├── OutcomeUnknown  nobody knows whether it was done
+        └── TooManyRequests the company has had its share for now
 """
 
 from __future__ import annotations
@@ -118,3 +119,7 @@ class OutcomeUnknown(Busy):
 
     So what a commit would have named, such as a staged file, must not be removed.
     """
+
+
+class TooManyRequests(Busy):
+    """The company is over a limit of its own, so that others have their share."""

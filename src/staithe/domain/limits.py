@@ -45,6 +45,21 @@ STAGING_KB_PER_CONTACT: Final = 50
 CONTRACTED_CONTACTS: Final = 10_000_000
 """Contacts that the default staging quota is reckoned for [bulk-FAQs: the page's own example]."""
 
+STAGING_QUOTA_KB: Final = CONTRACTED_CONTACTS * STAGING_KB_PER_CONTACT
+"""What a company may have staged unless the operator says otherwise, in kB [bulk-FAQs: 500 GB in its example]."""
+
+MOST_UPLOADS: Final = 32
+"""Uploads that one HTTP process receives at once, unless the operator says otherwise [ours]."""
+
+SYNCS_PER_HOUR: Final = 0
+"""Syncs that a company may start in an hour, 0 for no limit [bulk-limits: 2,000 to 4,000, logged but not refused]."""
+
+SYNC_CREATION_LIFE: Final = 2 * HOUR
+"""How long the creation of a sync is counted: an hour, and one more as clocks of servers differ [ours]."""
+
+HIGHEST_COMPANY_LIMIT: Final = 10**12
+"""The highest number that a limit of a company can be [ours]."""
+
 STAGED_DATA_LIFE: Final = 7 * DAY
 """Staged data that is not synced [P7D, the import default; for sync actions inferred]."""
 

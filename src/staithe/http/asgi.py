@@ -56,7 +56,7 @@ def build_application(app: App) -> AsgiApp:
 def bulk_routes(app: App) -> list[HTTPRouteHandler]:
     """A route for each operation that is served."""
     made: list[HTTPRouteHandler] = []
-    gate = uploads.UploadGate()
+    gate = uploads.UploadGate(app.settings.most_uploads)
     for operation in (*(o for o in OPERATIONS if o.served), *EXTRA_OPERATIONS):
         element = ELEMENTS_BY_NAME[operation.element]
         path = errors.BULK_ROOT + operation.path

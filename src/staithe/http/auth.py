@@ -58,4 +58,5 @@ def authenticate(app: App, header: str | None, *, writes: bool) -> Caller:
             f"User {user.name} has the role {user.role.value}, which may only read.",
             "Use a login with the role api or admin.",
         )
-    return Caller(user, app.stores, app.stores.open(user.company), app.clock())
+    limits = app.limits.of(user.company)
+    return Caller(user, app.stores, app.stores.open(user.company), app.clock(), limits)

@@ -103,11 +103,11 @@ def clear_exported_data(call: Call, element: Element) -> Answer:
 
 
 def get_import_storage(call: Call, _element: Element) -> Answer:
-    return Answer(200, wire.storage_body(call.app.settings.staging_quota_kb, uploads.read_staged_bytes(call.caller)))
+    return Answer(200, wire.storage_body(call.caller.limits.staging_quota_kb, uploads.read_staged_bytes(call.caller)))
 
 
 def get_export_storage(call: Call, _element: Element) -> Answer:
-    return Answer(200, wire.storage_body(call.app.settings.staging_quota_kb, exports.read_used_bytes(call.caller)))
+    return Answer(200, wire.storage_body(call.caller.limits.staging_quota_kb, exports.read_used_bytes(call.caller)))
 
 
 def list_contact_lists(call: Call, _element: Element) -> Answer:

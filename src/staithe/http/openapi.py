@@ -52,8 +52,15 @@ REFUSALS: Final[Mapping[str, str]] = {
     "410": "It was deleted, or has expired.",
     "412": "A definition names it.",
     "413": "The request is too large, or the staging quota is full.",
+    "429": "The company is over a limit of its own: see Retry-After.",
     "500": "A fault of the server: the error id stands in its log.",
     "503": "Not now: see Retry-After.",
+}
+LATER: Final = ("429", "503")
+"""The refusals of requests that succeed later as they are."""
+
+RETRY_HEADERS: Final[Mapping[str, Any]] = {
+    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}},
 }
 
 
@@ -127,7 +134,8 @@ def refusal(entry: Entry, status: str) -> dict[str, Any]:
     schema = "Error" if status != "400" else "RestFailures" if is_rest else "Failures"
     schemas = [refer(schema), *([refer("RestFailures"), refer("Error")] if is_rest else [])]
     chosen = {"anyOf": schemas} if is_rest else schemas[0]
-    return {"description": REFUSALS[status], "content": {"application/json": {"schema": chosen}}}
+    headers = {"headers": RETRY_HEADERS} if status in LATER else {}
+    return {"description": REFUSALS[status], **headers, "content": {"application/json": {"schema": chosen}}}
 
 
 @cache

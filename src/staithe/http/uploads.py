@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from email.message import Message
 from functools import partial
 from typing import Final
@@ -13,7 +15,7 @@ import anyio.to_thread
 from staithe.app import App
 from staithe.domain.definitions import DefinitionKey
 from staithe.domain.elements import Element
-from staithe.domain.errors import Busy, Failure, ValidationFailed
+from staithe.domain.errors import Busy, Failure, TooManyRequests, ValidationFailed
 from staithe.domain.syncs import Sync
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, read_pieces
@@ -33,24 +35,44 @@ CHARSETS: Final = ("", "utf-8", "utf8", "us-ascii")
 
 
 class UploadGate:
-    """Counts the uploads under way, so that too many at once are told to come again."""
+    """Counts the uploads under way in this process, so that too many at once are told to come again.
 
-    def __init__(self) -> None:
+    Args:
+        most: of all companies together.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.under_way = 0
+        self.of_company: dict[int, int] = {}
 
-    def enter(self, most: int) -> None:
-        """Begin one.
+    @contextmanager
+    def admit(self, caller: Caller) -> Generator[None]:
+        """Count an upload as long as the block lasts.
 
         Raises:
-            Busy: there are `most` already.
+            TooManyRequests: the company has as many under way as it may.
+            Busy: the process has.
         """
-        if self.under_way >= most:
-            raise Busy(f"The server is receiving {most} uploads, as many as it takes at once.", "Send it again.")
+        company = caller.user.company
+        own, most_own = self.of_company.get(company.id, 0), caller.limits.uploads_at_once
+        if own >= most_own:
+            what = f"{most_own} uploads of company {company.name}, as many as it takes of one at once"
+            raise TooManyRequests(f"The server is receiving {what}.", "Send it again when one of them is done.")
+        if self.under_way >= self.most:
+            raise Busy(f"The server is receiving {self.most} uploads, as many as it takes at once.", "Send it again.")
         self.under_way += 1
+        self.of_company[company.id] = own + 1
+        try:
+            yield
+        finally:
+            self.leave(company.id)
 
-    def leave(self) -> None:
-        """End one."""
+    def leave(self, company_id: int) -> None:
         self.under_way -= 1
+        self.of_company[company_id] -= 1
+        if not self.of_company[company_id]:
+            del self.of_company[company_id]
 
 
 def read_format(content_type: str) -> str:
@@ -75,18 +97,14 @@ async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate
     deadline = asyncio.get_running_loop().time() + timeout
     header = request.headers.get("authorization")
     caller = await anyio.to_thread.run_sync(partial(authenticate, app, header, writes=True))
-    gate.enter(app.settings.most_uploads)
-    try:
+    with gate.admit(caller):
         wanted = UploadRequest(
             format=read_format(request.headers.get("content-type", "")),
             idempotency_key=request.headers.get("idempotency-key", ""),
-            quota_kb=app.settings.staging_quota_kb,
             deadline=time.monotonic() + timeout,
         )
         key = DefinitionKey(kind, read_id(request.path_params))
         sync = await stage(request, caller, element, key, wanted, deadline)
-    finally:
-        gate.leave()
     return Answer(204) if sync is None else Answer(201, created_sync_body(sync))
 
 

@@ -10,9 +10,15 @@ from msgspec import Struct
 
 from staithe.domain.definition_reader import parse_duration
 from staithe.domain.definitions import DefinitionKey, ImportDefinition
-from staithe.domain.limits import LEAST_DATA_LIFE, STAGED_DATA_LIFE, SYNC_LIFE, UNUSED_DEFINITION_LIFE
+from staithe.domain.limits import (
+    LEAST_DATA_LIFE,
+    STAGED_DATA_LIFE,
+    SYNC_CREATION_LIFE,
+    SYNC_LIFE,
+    UNUSED_DEFINITION_LIFE,
+)
 from staithe.services.stores import CompanyStore
-from staithe.storage import definitions, import_chunks, syncs, uploads
+from staithe.storage import definitions, import_chunks, sync_creations, syncs, uploads
 from staithe.storage.database import Connection
 
 ORPHAN_MIN_AGE_SECONDS: Final = 3600.0
@@ -39,6 +45,7 @@ def remove_expired(store: CompanyStore, now: int) -> Removed:
         files: list[str] = []
         for key in uploads.waiting_definitions(connection):
             files += uploads.remove_expired(connection, key, now - staged_life(connection, key))
+        sync_creations.forget(connection, now - SYNC_CREATION_LIFE)
         uploads.forget_answers(connection, now - STAGED_DATA_LIFE)
         expired = list(expired_definitions(connection, now))
         for key in expired:

@@ -7,15 +7,17 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from staithe.domain.company_limits import seconds_until_over
 from staithe.domain.definitions import KIND_NAMES, DefinitionKey, StoredDefinition, recheck_definition
 from staithe.domain.elements import ELEMENTS, ELEMENTS_BY_NAME, Element
-from staithe.domain.errors import Conflict, Failure, Gone, NotFound, RequestError, ValidationFailed
+from staithe.domain.errors import Conflict, Failure, Gone, NotFound, RequestError, TooManyRequests, ValidationFailed
+from staithe.domain.limits import HOUR
 from staithe.domain.list_query import ListQuery
 from staithe.domain.syncs import UNFINISHED, LogEntry, Reject, Sync
 from staithe.services import definitions
 from staithe.services.caller import Caller
 from staithe.staging.rejects import read_rejects
-from staithe.storage import syncs, uploads
+from staithe.storage import sync_creations, syncs, uploads
 from staithe.storage.database import Connection
 from staithe.wire.bulk import definition_properties
 
@@ -31,6 +33,7 @@ def create(caller: Caller, properties: Mapping[str, object]) -> Sync:
 
     Raises:
         ValidationFailed: the definition does not exist or is no longer valid, or `callbackUrl` is no address.
+        TooManyRequests: the company has started as many syncs as it may in an hour.
     """
     callback_url = read_callback_url(properties.get("callbackUrl"))
     with caller.database.write() as connection:
@@ -41,13 +44,40 @@ def create(caller: Caller, properties: Mapping[str, object]) -> Sync:
 
 
 def start(connection: Connection, stored: StoredDefinition, caller: Caller, callback_url: str | None = None) -> Sync:
-    """Insert a pending sync, and give it every upload that waits; later ones belong to the next sync."""
+    """Insert a pending sync, and give it every upload that waits; later ones belong to the next sync.
+
+    Raises:
+        ValidationFailed: the definition is no longer valid.
+        TooManyRequests: the company has started as many syncs as it may in an hour.
+    """
     element = ELEMENTS_BY_NAME[stored.element]
     around = definitions.surroundings(connection, element)
     recheck_definition(stored, definition_properties(stored), around)
+    check_rate(connection, caller)
     sync = syncs.add_sync(connection, stored.key, stored.uri, caller.now, caller.name, callback_url)
+    sync_creations.add(connection, sync.id, caller.now)
     uploads.assign_to_sync(connection, stored.key, sync.id)
     return sync
+
+
+def check_rate(connection: Connection, caller: Caller) -> None:
+    """Refuse a sync if the company has started as many as it may in the hour before.
+
+    Raises:
+        TooManyRequests: until so many are an hour old that there is room for one.
+    """
+    most = caller.limits.syncs_per_hour
+    if not most:
+        return
+    oldest = sync_creations.find_newest(connection, most, since=caller.now - HOUR)
+    if oldest is None:
+        return
+    seconds = seconds_until_over(oldest, caller.now)
+    raise TooManyRequests(
+        f"Company {caller.user.company.name} has started {most:,} syncs within an hour, as many as it may.",
+        f"Send it again in {seconds:,} seconds; one sync takes everything that was uploaded before it.",
+        retry_after_seconds=seconds,
+    )
 
 
 def find_by_uri(connection: Connection, uri: object) -> StoredDefinition:

@@ -33,7 +33,6 @@ class UploadRequest:
 
     format: str
     idempotency_key: str
-    quota_kb: int
     deadline: float
 
 
@@ -49,6 +48,8 @@ class ReceivingUpload:
             self.stored: StoredDefinition = definitions.get_definition(connection, element, key)
             if not request.idempotency_key:
                 self.check_room(connection, 0)
+                if starts_sync(self.stored):
+                    syncs.check_rate(connection, caller)
         fields = list(self.stored.definition.fields)
         self.reader = READERS[request.format](fields)
         self.writer = caller.store.staging.create(schema_of(fields))
@@ -77,6 +78,7 @@ class ReceivingUpload:
             Conflict: the idempotency key was used with another body, or the definition was replaced meanwhile.
             StorageFull: the company's quota or the disk has no room.
             ValidationFailed: 500 uploads wait already.
+            TooManyRequests: the company has started as many syncs as it may in an hour.
             Busy: the time limit is over.
         """
         for batch in self.reader.finish():
@@ -111,10 +113,7 @@ class ReceivingUpload:
                 return self.repeat_answer(connection, kept), False
         self.check_room(connection, staged_bytes)
         uploads.add_upload(connection, self.to_row(staged_bytes))
-        sync = None
-        assert not isinstance(present.definition, ExportDefinition), "exports take no uploads"
-        if present.definition.is_sync_triggered_on_import:
-            sync = syncs.start(connection, present, self.caller)
+        sync = syncs.start(connection, present, self.caller) if starts_sync(present) else None
         if self.digest is not None:
             answer = KeptAnswer(self.digest.digest(), sync.id if sync else None)
             uploads.keep_answer(connection, key, self.request.idempotency_key, answer, self.caller.now)
@@ -147,13 +146,14 @@ class ReceivingUpload:
         if uploads.waiting_uploads(connection, self.stored.key) >= UPLOADS_PER_SYNC:
             rule = f"Must be at most {UPLOADS_PER_SYNC} uploads before a sync: POST /syncs, then go on."
             raise ValidationFailed(Failure("data", rule, UPLOADS_PER_SYNC + 1))
+        quota_kb = self.caller.limits.staging_quota_kb
         used_kb = uploads.staged_bytes(connection) / 1024
-        left_kb = int(self.request.quota_kb - used_kb)
+        left_kb = int(quota_kb - used_kb)
         if left_kb <= 0 or staged_bytes / 1024 > left_kb:
             raise StorageFull(
-                f"The company's staging quota of {self.request.quota_kb} kB has {max(left_kb, 0)} kB left.",
+                f"The company's staging quota of {quota_kb} kB has {max(left_kb, 0)} kB left.",
                 "Sync what is staged, or delete staged data that is not wanted; GET /imports/data shows the quota.",
-                kbAllowed=self.request.quota_kb,
+                kbAllowed=quota_kb,
                 kbLeft=max(left_kb, 0),
             )
 
@@ -164,6 +164,12 @@ class ReceivingUpload:
         self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.writer.__exit__(error_type, error, trace)
+
+
+def starts_sync(stored: StoredDefinition) -> bool:
+    """Whether an upload to a definition starts a sync by itself."""
+    assert not isinstance(stored.definition, ExportDefinition), "exports take no uploads"
+    return stored.definition.is_sync_triggered_on_import
 
 
 def check_size(received_bytes: int) -> None:

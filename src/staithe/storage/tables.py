@@ -283,6 +283,14 @@ IMPORT_CHUNK: Final = Table(
     Column("reject_file", TEXT),
 )
 
+SYNC_CREATION: Final = Table(
+    "sync_creation",
+    METADATA,
+    Column("sync_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("sync_creation_by_time", "created_at"),
+)
+
 CONTROL_METADATA: Final = MetaData()
 
 COMPANY: Final = Table(
@@ -312,6 +320,15 @@ PENDING: Final = Table(
     CONTROL_METADATA,
     Column("company_id", Integer, primary_key=True, autoincrement=False),
     Column("hints", BigInteger, nullable=False),
+)
+
+COMPANY_LIMITS: Final = Table(
+    "company_limits",
+    CONTROL_METADATA,
+    Column("company_id", Integer, primary_key=True, autoincrement=False),
+    Column("staging_quota_kb", BigInteger),
+    Column("uploads_at_once", BigInteger),
+    Column("syncs_per_hour", BigInteger),
 )
 
 OAUTH_CLIENT: Final = Table(
