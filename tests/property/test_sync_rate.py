@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ from tests.property.effort import examples
 from tests.property.model import list_action
 from tests.property.world import World
 
+NUMBERS = itertools.count(1)
 WAITS = st.one_of(st.integers(0, 3 * SECOND), st.integers(0, HOUR), st.sampled_from([0, 1, HOUR - 1, HOUR, HOUR + 1]))
 STEP = st.one_of(
     st.tuples(st.just("create"), WAITS),
@@ -32,13 +34,18 @@ STEP = st.one_of(
 )
 
 
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Stores]:
+    """The stores of the companies below."""
+    opened = Stores(tmp_path_factory.mktemp("rate"), new_database())
+    yield opened
+    opened.close()
+
+
 @examples(60)
 @given(st.integers(0, 4), st.lists(STEP, max_size=25))
-def test_no_hour_has_more_syncs_than_it_may(most: int, steps: list[tuple[str, int]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        stores = Stores(Path(folder))
-        check_history(World(stores, "acme"), most, steps)
-        stores.close()
+def test_no_hour_has_more_syncs_than_it_may(stores: Stores, most: int, steps: list[tuple[str, int]]) -> None:
+    check_history(World(stores, f"acme{next(NUMBERS)}"), most, steps)
 
 
 def check_history(world: World, most: int, steps: list[tuple[str, int]]) -> None:

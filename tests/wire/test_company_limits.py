@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import uploads
 from tests.support.api import Api
 from tests.support.clock import Clock
+from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 from tests.support.slow import SlowUpload
 from tests.wire.test_commands import staithe
@@ -28,10 +31,13 @@ RECORDS = [{"Id": "1"}]
 
 
 @pytest.fixture(scope="module")
-def limited(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[RunningServer]:
+def limited(
+    tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str], clock: Clock
+) -> Iterator[RunningServer]:
     """A server with small limits for every company, whose clock can be moved."""
-    options = ("--max-uploads", "4", "--uploads-at-once", "2", "--syncs-per-hour", "3", "--staging-quota-kb", "5000")
-    running = RunningServer(tmp_path_factory.mktemp("limited") / "data", *options, "--clock-file", str(clock.file))
+    data = tmp_path_factory.mktemp("limited") / "data"
+    limits = ("--max-uploads", "4", "--uploads-at-once", "2", "--syncs-per-hour", "3", "--staging-quota-kb", "5000")
+    running = RunningServer(data, *limits, "--clock-file", str(clock.file), database=new_database())
     yield running
     assert running.stop() == 0
 
@@ -54,11 +60,22 @@ def store(party: tuple[Api, CompanyStore]) -> CompanyStore:
     return party[1]
 
 
+def run_command(server: RunningServer, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `staithe company limits` beside a server."""
+    return staithe("company", "limits", *words, "--data", str(server.data), STAITHE_DATABASE=server.database)
+
+
 def set_limits(server: RunningServer, store: CompanyStore, *options: str) -> dict[str, Any]:
-    """What `staithe company limits` prints."""
-    done = staithe("company", "limits", store.company.name, *options, "--data", str(server.data), "--json")
+    """Change the limits of a company, or none; gives those that it then has of its own."""
+    done = run_command(server, store.company.name, *options, "--json")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))
+
+
+def show_limits(server: RunningServer, company: str) -> list[list[str]]:
+    """The rows of the table that the command prints."""
+    lines = run_command(server, company).stdout.splitlines()
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
 
 
 def wait_for(condition: Callable[[], bool], what: str) -> None:
@@ -275,9 +292,7 @@ def test_the_command_shows_and_sets_and_resets(limited: RunningServer, store: Co
     both = set_limits(limited, store, "--staging-quota-kb", "1234567", "--uploads-at-once", "3")
     assert both == unset | {"syncsPerHour": 0, "stagingQuotaKb": 1_234_567, "uploadsAtOnce": 3}
     assert set_limits(limited, store) == both
-    command = ("company", "limits", store.company.name.upper(), "--data", str(limited.data))
-    shown = [line.split("│")[1:-1] for line in staithe(*command).stdout.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row] for row in shown] == [
+    assert show_limits(limited, store.company.name.upper()) == [
         ["staging quota", "1,234,567 kB", "staithe company limits --staging-quota-kb"],
         ["uploads at once", "3", "staithe company limits --uploads-at-once"],
         ["syncs an hour", "no limit", "staithe company limits --syncs-per-hour"],
@@ -285,8 +300,7 @@ def test_the_command_shows_and_sets_and_resets(limited: RunningServer, store: Co
     after = set_limits(limited, store, "--reset", "--uploads-at-once", "4")
     assert after == unset | {"uploadsAtOnce": 4}
     assert set_limits(limited, store, "--reset") == unset
-    shown = [line.split("│")[1:-1] for line in staithe(*command).stdout.splitlines() if line.startswith("│")]
-    assert [[cell.strip() for cell in row] for row in shown] == [
+    assert show_limits(limited, store.company.name.upper()) == [
         ["staging quota", "server's default", "staithe serve --staging-quota-kb"],
         ["uploads at once", "server's default", "staithe serve --uploads-at-once"],
         ["syncs an hour", "server's default", "staithe serve --syncs-per-hour"],
@@ -307,11 +321,11 @@ def test_the_command_shows_and_sets_and_resets(limited: RunningServer, store: Co
     ],
 )
 def test_wrong_limits_say_so_and_change_nothing(limited: RunningServer, options: list[str], said: str) -> None:
-    failed = staithe("company", "limits", *options, "--data", str(limited.data))
+    failed = run_command(limited, *options)
     assert failed.returncode == 1
     assert said in failed.stderr
     assert "Traceback" not in failed.stderr
-    shown = staithe("company", "limits", "acme", "--data", str(limited.data), "--json")
+    shown = run_command(limited, "acme", "--json")
     assert set(json.loads(shown.stdout).values()) == {"acme", None}
 
 
@@ -321,19 +335,30 @@ def test_help_teaches() -> None:
         assert words in shown
 
 
-def test_a_company_has_half_of_the_places_unless_it_was_said(tmp_path: Any) -> None:
-    server = RunningServer(tmp_path / "data", "--max-uploads", "3")
-    try:
-        api, store = server.new_company("half")
-        uri = api.define()
-        with SlowUpload(api, uri, b"[]"):
-            wait_for(lambda: staged(store)[1] == 1, "one is received")
-            assert api.upload(uri, RECORDS).status_code == 429
-            other, _ = server.new_company("other")
-            assert other.upload(other.define(), RECORDS).status_code == 204
-        wait_for(lambda: api.upload(uri, RECORDS).status_code == 204, "the place is free again")
-    finally:
-        assert server.stop() == 0
+def test_a_company_has_half_of_the_places_unless_it_was_said(servers: Callable[..., RunningServer]) -> None:
+    server = servers("--max-uploads", "3")
+    api, store = server.new_company("half")
+    uri = api.define()
+    with SlowUpload(api, uri, b"[]"):
+        wait_for(lambda: staged(store)[1] == 1, "one is received")
+        assert api.upload(uri, RECORDS).status_code == 429
+        other, _ = server.new_company("other")
+        assert other.upload(other.define(), RECORDS).status_code == 204
+    wait_for(lambda: api.upload(uri, RECORDS).status_code == 204, "the place is free again")
+    assert server.stop() == 0
+
+
+def test_servers_that_share_a_database_count_syncs_together(postgres: OwnPostgres, tmp_path: Path) -> None:
+    database = postgres.new_database()
+    first, second = (
+        RunningServer(tmp_path / name, "--syncs-per-hour", "7", database=database) for name in ("first", "second")
+    )
+    apis = (first.new_company("shared")[0], second.api("shared\\ann:secret"))
+    uri = apis[0].define()
+    with ThreadPoolExecutor(12) as pool:
+        statuses = Counter(pool.map(lambda number: start_sync(apis[number % 2], uri).status_code, range(40)))
+    assert statuses == {201: 7, 429: 33}
+    assert [server.stop() for server in (first, second)] == [0, 0]
 
 
 def test_the_document_knows_429_and_its_header(limited: RunningServer) -> None:
