@@ -27,6 +27,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     public_url: str = ""
     tls_certificate: Path | None = None
     tls_key: Path | None = None
+    http_workers: int = 1
     workers: int = 1
     request_timeout_seconds: float = 60.0
     most_uploads: int = MOST_UPLOADS
@@ -52,6 +53,11 @@ class Settings(Struct, frozen=True, kw_only=True):
             uploads_at_once=half if self.uploads_at_once is None else self.uploads_at_once,
             syncs_per_hour=self.syncs_per_hour,
         )
+
+    @property
+    def has_store_of_its_own(self) -> bool:
+        """Whether the store is in the data directory, so that only processes of one server can use it."""
+        return not self.database
 
     def to_environment(self) -> Mapping[str, str]:
         """What a child process needs to have the same settings."""

@@ -1,8 +1,10 @@
-"""`staithe serve`: one HTTP process and the sync workers, started together, watched, and stopped together."""
+"""The processes of `staithe serve` and `staithe worker`: started together, watched, and stopped in order.
+
+HTTP processes share one listening socket, which the supervisor keeps: while one is started anew the others serve on.
+"""
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
@@ -12,16 +14,14 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from staithe.config import Settings
-from staithe.domain.errors import Conflict
 from staithe.services.stores import Stores
 from staithe.storage import control, syncs
 
@@ -69,16 +69,16 @@ class Child:
 
 
 class Supervisor:
-    """One running server."""
+    """One running server; without HTTP processes, so with nothing to listen on, it is workers alone."""
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self.stores = stores
-        self.listener = listen(settings)
-        port: int = self.listener.getsockname()[1]
+        self.listener = listen(settings) if settings.http_workers else None
+        port: int = self.listener.getsockname()[1] if self.listener else settings.port
         self.settings = msgspec.structs.replace(settings, port=port)
         self.stopping = threading.Event()
-        workers = [self.worker_child(number) for number in range(1, settings.workers + 1)]
-        self.children = [self.http_child(), *workers]
+        self.http = [self.http_child() for _ in range(settings.http_workers)]
+        self.workers = [self.worker_child(number) for number in range(1, settings.workers + 1)]
 
     @property
     def url(self) -> str:
@@ -88,56 +88,72 @@ class Supervisor:
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.settings.port}"
 
     def run(self) -> None:
-        """Serve until `stopping` is set, then stop every process: HTTP first, so that nothing new comes in."""
-        self.release_leases()
+        """Go on until `stopping` is set, then stop every process: HTTP first, so that nothing new comes in."""
+        if self.settings.has_store_of_its_own:
+            self.release_leases()
+        children = [*self.http, *self.workers]
         try:
-            for child in self.children:
+            for child in children:
                 child.run()
             self.note_url()
             while not self.stopping.wait(WATCH_SECONDS):
-                for child in self.children:
+                for child in children:
                     child.revive()
         finally:
             self.forget_url()
-            for child in self.children:
-                stop(child)
-            self.listener.close()
+            # Once the HTTP processes have closed it too, whoever comes is refused instead of waiting for nobody.
+            if self.listener is not None:
+                self.listener.close()
+            stop(self.http)
+            stop(self.workers)
 
     def note_url(self) -> None:
         """Write down where the server is, for others on this machine; a full disk is no reason not to serve."""
+        if self.listener is None:
+            return
         try:
             (self.settings.data / URL_FILE).write_text(self.url)
         except OSError as error:
             LOGGER.warning("%s cannot be written: staithe run will not find this server: %s", URL_FILE, error)
 
     def forget_url(self) -> None:
+        """Take the note back, unless another server of the directory has written its own."""
+        note = self.settings.data / URL_FILE
         with suppress(OSError):
-            (self.settings.data / URL_FILE).unlink(missing_ok=True)
+            if note.read_text() == self.url:
+                note.unlink()
 
     def http_child(self) -> Child:
-        return Child("http", lambda: self.spawn("staithe.http.process", str(self.listener.fileno())), lambda: None)
+        assert self.listener is not None
+        number = self.listener.fileno()
+        return Child("http", lambda: self.spawn("staithe.http.process", str(number), number), lambda: None)
 
     def worker_child(self, number: int) -> Child:
-        owner = f"worker-{number}-{uuid.uuid4().hex[:8]}"
-        return Child("worker", lambda: self.spawn("staithe.worker", owner), lambda: self.release_leases(owner))
+        # No two workers that share a database may have one name, wherever they are.
+        name = f"worker-{number}-{uuid.uuid4().hex}"
+        return Child("worker", lambda: self.spawn("staithe.worker", name), lambda: self.release_leases(name))
 
-    def spawn(self, module: str, argument: str) -> subprocess.Popen[bytes]:
+    def spawn(self, module: str, argument: str, *handed_down: int) -> subprocess.Popen[bytes]:
+        """Start a child with some open files. A worker gets none: it would hold the socket after the server's end."""
         return subprocess.Popen(
             [sys.executable, "-m", module, argument, str(os.getpid())],
             env={**os.environ, **self.settings.to_environment()},
-            pass_fds=[self.listener.fileno()],
+            pass_fds=handed_down,
             stdin=subprocess.DEVNULL,
             # A terminal's Ctrl-C is for the supervisor, which then stops the children in order.
             start_new_session=True,
         )
 
-    def release_leases(self, owner: str | None = None) -> None:
-        """A worker that is known to be dead holds nothing: what it had begun can be taken up at once."""
+    def release_leases(self, worker: str | None = None) -> None:
+        """A worker that is known to be dead holds nothing: what it had begun can be taken up at once.
+
+        Without a name it is all workers: of a data directory that this server has for itself.
+        """
         with self.stores.control.read() as connection:
             companies = control.all_companies(connection)
         for company in companies:
             with self.stores.open(company).database.write(alone=False) as connection:
-                released = syncs.release_leases(connection, owner)
+                released = syncs.release_leases(connection, worker)
             if released:
                 LOGGER.warning("%d syncs of company %s are taken up again", released, company.name)
                 self.stores.hint_pending(company)
@@ -153,31 +169,16 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
-def stop(child: Child) -> None:
-    """End a process: politely, then not."""
-    if child.process is None:
-        return
-    child.process.send_signal(signal.SIGTERM)
-    try:
-        child.process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        LOGGER.warning("the %s process did not stop in time: killing it", child.name)
-        child.process.kill()
-        child.process.wait()
-
-
-@contextmanager
-def only_server_of(data: Path) -> Generator[None]:
-    """Hold the data directory: two servers on one would take each other's workers for dead.
-
-    Raises:
-        Conflict: another server runs on it.
-    """
-    data.mkdir(parents=True, exist_ok=True)
-    with (data / "serve.lock").open("w") as lock:
+def stop(children: Sequence[Child]) -> None:
+    """End processes side by side: politely, then not."""
+    running = [(child, child.process) for child in children if child.process is not None]
+    for _, process in running:
+        process.send_signal(signal.SIGTERM)
+    limit = time.monotonic() + STOP_SECONDS
+    for child, process in running:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            message = f"Another staithe serves the data directory {data}."
-            raise Conflict(message, "Stop it, or give this one another directory with --data.") from None
-        yield
+            process.wait(max(limit - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:
+            LOGGER.warning("the %s process did not stop in time: killing it", child.name)
+            process.kill()
+            process.wait()

@@ -1,7 +1,7 @@
 """The sync worker: claims pending syncs, runs them side by side, keeps their leases alive, stops cleanly.
 
-It is a loop around a watch of the control store, which tells when another process has left a hint there, within
-milliseconds. Every few seconds it scans all companies: a hint that was lost costs no more.
+It watches the control store, which tells within milliseconds that a company has something to run. Every few seconds it
+scans all companies: a hint that was lost costs no more. Companies take turns: `staithe.domain.fairness`.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ import signal
 import sys
 import threading
 import time
-from collections import Counter
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Final
 
-import msgspec
-
 from staithe.app import App, build
 from staithe.config import from_environment
 from staithe.domain.companies import Company
-from staithe.domain.limits import SECOND
+from staithe.domain.fairness import Turns
 from staithe.domain.syncs import Sync
 from staithe.orphan import stop_with
 from staithe.services import callbacks, retention, tokens
+from staithe.services.leases import Claim, Leases
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import CompanyStore
+from staithe.services.sync_run import Run
 from staithe.storage import control, syncs
 from staithe.storage.databases import Watch
-from staithe.wire.bulk import sync_body
 
 LOGGER: Final = logging.getLogger(__name__)
 SYNCS_AT_ONCE: Final = 4
@@ -38,40 +37,38 @@ POLL_SECONDS: Final = 0.005
 SCAN_SECONDS: Final = 2.0
 RETENTION_SECONDS: Final = 10.0
 ERROR_PAUSE_SECONDS: Final = 1.0
-CALLBACK_ABANDONED: Final = 90 * SECOND
-"""After this a callback that was not dealt with is made by whoever sees it: its worker is gone."""
 
 
 class Worker:
     """One worker process. The main thread only looks; whatever may wait for a store runs in threads of its own."""
 
-    def __init__(self, app: App, owner: str) -> None:
+    def __init__(self, app: App, name: str) -> None:
         self.app = app
-        self.owner = owner
         self.stopping = threading.Event()
         self.wake = threading.Event()
         self.finished = threading.Event()
-        self.room = threading.Semaphore(SYNCS_AT_ONCE)
+        self.leases = Leases(name, app.settings.lease_seconds, app.clock, SYNCS_AT_ONCE)
         self.runner = ThreadPoolExecutor(SYNCS_AT_ONCE, "sync")
         self.caller = ThreadPoolExecutor(CALLBACKS_AT_ONCE, "callback")
         self.lock = threading.Lock()
+        self.turns = Turns(SYNCS_AT_ONCE)
         self.claiming: set[int] = set()
-        self.running: Counter[int] = Counter()
         self.calling_back: set[tuple[int, int]] = set()
 
     def run(self) -> None:
-        """Work until `stopping` is set; then end what runs, and claim nothing more."""
+        """Work until `stopping` is set; then hand back what runs, and claim nothing more."""
         for name, duty in (("heartbeat", self.beat), ("retention", self.retain)):
             threading.Thread(target=duty, name=name, daemon=True).start()
-        with closing(self.app.stores.watch()) as watch:
-            while not self.stopping.is_set():
-                try:
+        while not self.stopping.is_set():
+            try:
+                with closing(self.app.stores.watch()) as watch:
                     self.look(watch)
-                except Exception:
-                    LOGGER.exception("the worker goes on after an error")
-                    self.stopping.wait(ERROR_PAUSE_SECONDS)
+            except Exception:
+                LOGGER.exception("the worker goes on after an error")
+                self.stopping.wait(ERROR_PAUSE_SECONDS)
         self.runner.shutdown(wait=True)
-        self.caller.shutdown(wait=True)
+        # A callback that was not begun is made by whoever scans next.
+        self.caller.shutdown(wait=True, cancel_futures=True)
         self.finished.set()
 
     def look(self, watch: Watch) -> None:
@@ -94,75 +91,88 @@ class Worker:
         with self.app.stores.control.read() as connection:
             return control.all_companies(connection)
 
+    def in_turn(self, companies: Iterable[Company]) -> list[Company]:
+        """Companies in the order in which they may take this worker's places."""
+        by_id = {company.id: company for company in companies}
+        with self.lock:
+            return [by_id[number] for number in self.turns.in_order(by_id)]
+
     def follow_hints(self) -> None:
         """Run what the hinted companies have pending; a hint goes when a company has no more to claim."""
         with self.app.stores.hints.read() as connection:
             hinted = control.hinted_companies(connection)
-        for company in self.companies() if hinted else []:
-            if company.id in hinted and self.nothing_to_claim(company):
+        if not hinted:
+            return
+        for company in self.in_turn(c for c in self.companies() if c.id in hinted):
+            if not self.has_more(company):
                 with self.app.stores.hints.write() as connection:
                     control.forget_hint(connection, company.id, hinted[company.id])
 
     def scan(self) -> None:
         """Look into every company: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
-        for company in self.companies():
-            self.nothing_to_claim(company)
+        for company in self.in_turn(self.companies()):
+            self.has_more(company)
+            self.follow_callbacks(company)
+
+    def follow_callbacks(self, company: Company) -> None:
+        """Make the callbacks that nobody makes."""
+        try:
             store = self.app.stores.open(company)
             with store.database.read() as connection:
-                due = syncs.callbacks_due(connection, self.app.clock() - CALLBACK_ABANDONED)
-            for sync in due:
-                self.call_back(store, sync)
+                due = syncs.callbacks_due(connection, self.app.clock())
+        except Exception:
+            LOGGER.exception("company %s cannot be looked into", company.name)
+            return
+        for sync in due:
+            self.call_back(store, sync)
 
-    def nothing_to_claim(self, company: Company) -> bool:
-        """Whether a company has nothing to claim; if it has, and there is room, a thread sets out to claim it."""
-        store = self.app.stores.open(company)
-        with store.database.read() as connection:
-            if syncs.next_sync(connection, self.app.clock()) is None:
-                return True
+    def has_more(self, company: Company) -> bool:
+        """Whether a company has syncs to claim; if there is room, a thread sets out to claim one."""
+        try:
+            store = self.app.stores.open(company)
+            with store.database.read() as connection:
+                if syncs.next_sync(connection, self.app.clock()) is None:
+                    return False
+        except Exception:
+            # One company's store that cannot be read must not keep the others waiting.
+            LOGGER.exception("company %s cannot be looked into", company.name)
+            return True
         with self.lock:
             # One thread a company waits for its store, so that a busy one does not take all the room.
-            if company.id not in self.claiming and self.room.acquire(blocking=False):
+            if company.id not in self.claiming and self.turns.take(company.id):
                 self.claiming.add(company.id)
                 self.runner.submit(self.claim_and_run, store)
-        return False
+        return True
 
     def claim_and_run(self, store: CompanyStore) -> None:
         """Claim a company's next sync and run it to its end."""
         try:
-            sync = self.claim(store)
-            if sync is not None:
-                self.run_one(store, sync)
+            claim = self.claim(store)
+            if claim is not None:
+                self.run_one(claim)
         except Exception:
             LOGGER.exception("company %s", store.company.name)
         finally:
-            self.room.release()
-            # The next sync of the same definition, or of a company that found no room, can start now.
-            self.app.stores.hint_pending(store.company)
+            with self.lock:
+                self.turns.leave(store.company.id)
+            # The next sync of the same definition can start now, or of a company that found no room; here or elsewhere.
             self.wake.set()
+            self.app.stores.hint_pending(store.company)
 
-    def claim(self, store: CompanyStore) -> Sync | None:
+    def claim(self, store: CompanyStore) -> Claim | None:
         try:
-            if self.stopping.is_set():
-                return None
-            with store.database.write(alone=False) as connection:
-                now = self.app.clock()
-                return syncs.claim(connection, self.owner, now, self.lease_end(now))
+            return None if self.stopping.is_set() else self.leases.claim(store)
         finally:
             with self.lock:
                 self.claiming.discard(store.company.id)
             self.wake.set()
 
-    def lease_end(self, now: int) -> int:
-        return now + int(self.app.settings.lease_seconds * SECOND)
-
-    def run_one(self, store: CompanyStore, sync: Sync) -> None:
-        with self.lock:
-            self.running[store.company.id] += 1
+    def run_one(self, claim: Claim) -> None:
+        store, sync = claim.store, claim.sync
         try:
-            run_sync(store, sync, self.owner, self.app.clock)
+            run_sync(Run(store, sync, claim.owner, self.app.clock, self.stopping.is_set))
         finally:
-            with self.lock:
-                self.running[store.company.id] -= 1
+            self.leases.leave(claim)
         if sync.callback_url:
             with store.database.read() as connection:
                 finished = syncs.find_sync(connection, sync.id)
@@ -170,64 +180,54 @@ class Worker:
                 self.call_back(store, finished)
 
     def call_back(self, store: CompanyStore, sync: Sync) -> None:
-        """Deliver a sync's callback beside everything else; what a stop cuts short, a later scan takes up."""
+        """Make a sync's callback beside everything else; what a stop cuts short, a later scan takes up."""
         key = (store.company.id, sync.id)
         with self.lock:
             if key in self.calling_back or self.stopping.is_set():
                 return
             self.calling_back.add(key)
-        self.caller.submit(self.deliver, store, sync)
+        self.caller.submit(self.make_callback, store, sync)
 
-    def deliver(self, store: CompanyStore, sync: Sync) -> None:
+    def make_callback(self, store: CompanyStore, sync: Sync) -> None:
         settings = self.app.settings
+        allow_private = settings.allow_private_callbacks or settings.listens_on_loopback
         try:
-            callbacks.deliver(
-                sync.callback_url or "",
-                msgspec.json.encode(sync_body(sync)),
-                allow_private=settings.allow_private_callbacks or settings.listens_on_loopback,
-            )
-            with store.database.write(alone=False) as connection:
-                syncs.mark_called_back(connection, sync.id, self.app.clock())
+            callbacks.make_callback(store, sync, self.app.clock, allow_private=allow_private, pause=self.pause)
         except Exception:
             LOGGER.exception("callback of sync %s of company %s", sync.id, store.company.name)
         finally:
             with self.lock:
                 self.calling_back.discard((store.company.id, sync.id))
 
+    def pause(self, seconds: float) -> None:
+        if self.stopping.wait(seconds):
+            raise callbacks.Interrupted
+
     def beat(self) -> None:
-        """Prolong the leases of this worker, several times in the life of one."""
-        while not self.finished.wait(self.app.settings.lease_seconds / 4):
-            with self.lock:
-                busy = {company_id for company_id, count in self.running.items() if count}
-            for company in (c for c in self.companies() if c.id in busy):
-                try:
-                    with self.app.stores.open(company).database.write(alone=False) as connection:
-                        now = self.app.clock()
-                        syncs.renew_leases(connection, self.owner, self.lease_end(now))
-                except Exception:
-                    LOGGER.exception("heartbeat of company %s", company.name)
+        """Prolong the leases of this worker until it has ended."""
+        self.leases.keep(self.finished)
 
     def retain(self) -> None:
-        """Remove what has expired, in every company, again and again."""
+        """Remove what has expired, again and again."""
         while not self.finished.wait(RETENTION_SECONDS):
-            self.remove_expired_tokens()
-            for company in self.companies():
-                try:
-                    removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
-                except Exception:
-                    LOGGER.exception("retention of company %s", company.name)
-                    continue
-                if removed.anything:
-                    LOGGER.info("company %s, expired: %s", company.name, removed)
+            try:
+                self.remove_expired()
+            except Exception:
+                LOGGER.exception("retention")
 
-    def remove_expired_tokens(self) -> None:
-        try:
-            removed = tokens.remove_expired(self.app.stores, self.app.clock())
-        except Exception:
-            LOGGER.exception("retention of tokens")
-            return
-        if removed:
-            LOGGER.info("expired tokens removed: %d", removed)
+    def remove_expired(self) -> None:
+        """Remove what has expired, in every company, and of the tokens."""
+        removed_tokens = tokens.remove_expired(self.app.stores, self.app.clock())
+        if removed_tokens:
+            LOGGER.info("expired tokens removed: %d", removed_tokens)
+        for company in self.companies():
+            try:
+                removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
+            except Exception:
+                LOGGER.exception("retention of company %s", company.name)
+                continue
+            if removed.anything:
+                LOGGER.info("company %s, expired: %s", company.name, removed)
 
 
 def main() -> None:
@@ -235,7 +235,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     app = build(from_environment())
-    worker = Worker(app, owner=sys.argv[1])
+    worker = Worker(app, sys.argv[1])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
     stop_with(int(sys.argv[2]))

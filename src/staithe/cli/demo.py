@@ -19,11 +19,11 @@ from staithe.cli.demo_report import Report, Server, Steps, make_report, print_re
 from staithe.cli.demo_server import RunningServer, data_directory, running_server, stop_on_signals
 from staithe.cli.seed import seed_with_progress
 from staithe.clock import system_clock
+from staithe.data_lock import hold_data
 from staithe.domain.companies import Company, Role
 from staithe.domain.errors import Conflict, Failure, ValidationFailed
 from staithe.services import accounts
 from staithe.services.stores import Stores
-from staithe.supervisor import only_server_of
 
 CONTACTS: Final = 1_000_000
 LEAST_CONTACTS: Final = 100
@@ -71,7 +71,7 @@ def demo(
     try:
         records = choose_records(contacts, file, column)
         steps = Steps(screen)
-        with data_directory(data) as folder, only_server_of(folder), running_server(folder, port) as running:
+        with data_directory(data) as folder, hold_data(folder), running_server(folder, port) as running:
             report = perform(running, contacts, records, steps, keeps_data=data is not None)
             print_json(report) if json else print_report(screen, report, serves_on=not once)
             if not once:

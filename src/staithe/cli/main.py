@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from staithe import __version__
-from staithe.cli import accounts, clients, demo, limits, run, seed, serve, status
+from staithe.cli import accounts, clients, demo, limits, run, seed, serve, status, worker
 from staithe.cli.console import ERRORS
 from staithe.domain.errors import RequestError
 
@@ -39,6 +39,7 @@ def root(
 
 
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("demo")(demo.demo)
 app.command("run", context_settings={"allow_interspersed_args": False}, epilog=run.EXAMPLES)(run.run)
 app.command("seed")(seed.seed)

@@ -16,8 +16,8 @@ import typer
 from staithe.cli.child import Child, say
 from staithe.cli.console import DEFAULT_DATA
 from staithe.cli.demo_server import running_server
-from staithe.cli.status import is_served
 from staithe.clock import system_clock
+from staithe.data_lock import hold_data, is_held
 from staithe.domain.errors import Conflict, Failure, NotFound, ValidationFailed
 from staithe.proxy.authority import Authority, open_authority
 from staithe.proxy.environment import child_environment, trusted
@@ -26,7 +26,7 @@ from staithe.proxy.hosts import HTTPS_PORT, is_of_eloqua, read_place
 from staithe.proxy.server import Proxy
 from staithe.services import accounts
 from staithe.services.stores import Stores
-from staithe.supervisor import URL_FILE, only_server_of
+from staithe.supervisor import URL_FILE
 
 LOGIN: Final = "demo\\admin:demo"
 ANSWER_SECONDS: Final = 10.0
@@ -114,7 +114,7 @@ def some_server(server: str, data: Path | None, root: Path, login: str) -> Gener
     """
     if server:
         yield check_server(server), None
-    elif is_served(data or DEFAULT_DATA):
+    elif is_held(data or DEFAULT_DATA):
         kept = data or DEFAULT_DATA
         yield served_url(kept), kept.absolute()
     elif data is not None:
@@ -124,7 +124,7 @@ def some_server(server: str, data: Path | None, root: Path, login: str) -> Gener
         )
     else:
         store = root / "data"
-        with only_server_of(store):
+        with hold_data(store):
             make_login(store, login)
             with running_server(store, 0) as running:
                 say(f"Eloqua is {running.supervisor.url}, on a temporary store; its login is {login}")
@@ -157,14 +157,17 @@ def served_url(data: Path) -> str:
     """Where the server of a data directory is.
 
     Raises:
-        Conflict: it is just starting or ending.
+        Conflict: it is just starting or ending, or there are workers alone.
     """
     try:
         url = (data / URL_FILE).read_text()
     except FileNotFoundError:
         url = ""
     if not url:
-        raise Conflict(f"The server of {data} is just starting or ending.", "Try again in a moment.")
+        raise Conflict(
+            f"The server of {data} is just starting or ending, or it has workers and no server.",
+            "Try again in a moment, or start a server with: staithe serve",
+        )
     return url
 
 

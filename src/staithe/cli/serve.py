@@ -13,14 +13,15 @@ from typing import Annotated
 import httpx
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, ClockFile, Data, DatabaseUrl, LeaseSeconds
 from staithe.clock import make_clock
 from staithe.config import Settings
+from staithe.data_lock import hold_data
 from staithe.domain.base_url import read_public_url
 from staithe.domain.errors import Conflict
 from staithe.services import accounts
 from staithe.services.stores import Stores
-from staithe.supervisor import Supervisor, only_server_of
+from staithe.supervisor import Supervisor
 from staithe.tls import accept_any_certificate, check_tls_files
 
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
@@ -59,7 +60,12 @@ def serve(
     ] = DEFAULTS.tls_key,
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
-    workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
+    http_workers: Annotated[
+        int, typer.Option(min=1, help="HTTP processes, which share the port; one for each core is plenty.")
+    ] = DEFAULTS.http_workers,
+    workers: Annotated[
+        int, typer.Option(min=0, help="Sync worker processes; 0 leaves syncs to staithe worker elsewhere.")
+    ] = DEFAULTS.workers,
     request_timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
     ] = DEFAULTS.request_timeout_seconds,
@@ -71,20 +77,18 @@ def serve(
     ] = DEFAULTS.staging_quota_kb,
     uploads_at_once: UploadsAtOnce = DEFAULTS.uploads_at_once,
     syncs_per_hour: SyncsPerHour = DEFAULTS.syncs_per_hour,
-    lease_seconds: Annotated[
-        float, typer.Option(min=0.5, help="A sync whose worker gives no sign for so long is taken up by another.")
-    ] = DEFAULTS.lease_seconds,
+    lease_seconds: LeaseSeconds = DEFAULTS.lease_seconds,
     access_token_seconds: Annotated[
         int, typer.Option(min=1, help="How long an OAuth access token is good for; short for tests of renewal.")
     ] = DEFAULTS.access_token_seconds,
     allow_private_callbacks: Annotated[
         bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
     ] = False,
-    clock_file: Annotated[
-        Path | None, typer.Option(envvar="STAITHE_CLOCK_FILE", help="Seconds in this file move the clock: for tests.")
-    ] = None,
+    clock_file: ClockFile = None,
 ) -> None:
     """Start the server: HTTP and the sync worker together, until Ctrl-C or SIGTERM.
+
+    Then what is being received is received, the syncs that run are handed back at their next step, and all ends.
 
     A fresh data directory gets the company and user of STAITHE_BOOTSTRAP (company\\user:password) or, without it,
     company demo, user admin, and a random password that is printed once.
@@ -99,6 +103,7 @@ def serve(
         public_url=read_public_url(public_url) if public_url else "",
         tls_certificate=tls_cert.absolute() if tls_cert else None,
         tls_key=tls_key.absolute() if tls_key else None,
+        http_workers=http_workers,
         workers=workers,
         request_timeout_seconds=request_timeout,
         most_uploads=max_uploads,
@@ -111,7 +116,7 @@ def serve(
         clock_file=clock_file.absolute() if clock_file else None,
     )
     check_tls_files(settings.tls_certificate, settings.tls_key)
-    with only_server_of(settings.data):
+    with hold_data(settings.data, alone=settings.has_store_of_its_own):
         stores = Stores(settings.data, settings.database)
         announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
         run(settings, stores)
@@ -128,11 +133,16 @@ def announce_login(made: tuple[str, str] | None) -> None:
 def run(settings: Settings, stores: Stores) -> None:
     """Serve until a signal, saying when the server is ready."""
     supervisor = take_port(settings, stores)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stopping.set())
+    stop_on_signals(supervisor)
     threading.Thread(target=announce_ready, args=(supervisor,), daemon=True).start()
     supervisor.run()
     stores.close()
+
+
+def stop_on_signals(supervisor: Supervisor) -> None:
+    """End in good order when told to."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: supervisor.stopping.set())
 
 
 def take_port(settings: Settings, stores: Stores) -> Supervisor:

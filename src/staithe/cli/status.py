@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.data_lock import is_held
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.services.stores import Stores
 from staithe.storage import control, definitions, sets, syncs, uploads
@@ -24,7 +23,7 @@ def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = F
         companies = control.all_companies(connection)
         users = {company.id: len(control.users_of(connection, company)) for company in companies}
     rows: list[dict[str, Any]] = [{"name": c.name, "users": users[c.id], **figures(stores, c)} for c in companies]
-    serving = is_served(data)
+    serving = is_held(data)
     if json:
         print_json({"data": str(data), "serving": serving, "companies": rows})
         return
@@ -47,16 +46,3 @@ def figures(stores: Stores, company: control.Company) -> dict[str, Any]:
             "stagedKb": -(-uploads.staged_bytes(connection) // 1024),
             "syncs": syncs.counts_by_status(connection),
         }
-
-
-def is_served(data: Path) -> bool:
-    """Whether a server holds the data directory."""
-    lock_file = data / "serve.lock"
-    if not lock_file.exists():
-        return False
-    with lock_file.open() as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

@@ -1,6 +1,8 @@
-"""The HTTP process: uvicorn on a socket that the supervisor has opened.
+"""An HTTP process: uvicorn on a socket that the supervisor has opened, and that several may share.
 
-The supervisor keeps the socket, so while this process is started anew, connections wait instead of being refused.
+The supervisor keeps the socket, so while a process is started anew, connections go to the others, or wait instead of
+being refused. A process that is told to stop takes no more connections, closes those that are idle, and answers the
+requests that it has begun.
 """
 
 from __future__ import annotations
@@ -17,6 +19,11 @@ from staithe.http.asgi import build_application
 from staithe.orphan import stop_with
 
 STOP_SECONDS = 15
+"""What requests that are under way have to end in; the supervisor waits longer."""
+
+KEEP_ALIVE_SECONDS = 75
+"""More than the clients' own: who closes an idle connection first must not be us, just as a request is on its way.
+httpx drops one after 5 seconds, which is also uvicorn's default; load balancers after 60 or so."""
 
 
 def main() -> None:
@@ -36,6 +43,7 @@ def main() -> None:
         proxy_headers=False,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     stop_with(int(sys.argv[2]))

@@ -33,9 +33,9 @@ def create_company(stores: Stores, name: str, at: int) -> Company:
     if not is_name(name):
         raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
     with stores.control.write() as connection:
-        if control.find_company(connection, name) is not None:
-            raise Conflict(f"There is a company {name} already.", "Choose another name.")
         company = control.add_company(connection, name, at)
+        if company is None:
+            raise Conflict(f"There is a company {name} already.", "Choose another name.")
     stores.open(company)
     return company
 
@@ -73,7 +73,7 @@ def set_user(stores: Stores, company: Company, name: str, password: str, role: R
 
 
 def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
-    """Make the first company and its admin in a fresh data directory.
+    """Make the first company and its admin in a fresh store; of servers that start at once, one does.
 
     Args:
         stores: of the data directory.
@@ -94,11 +94,13 @@ def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
     if login and not (is_name(company_name) and is_name(user_name) and password):
         raise ValidationFailed(Failure("STAITHE_BOOTSTRAP", "Must have the form company\\user:password.", company_name))
     made_up = "" if password else secrets.token_urlsafe(12)
-    try:
-        company = create_company(stores, company_name, at)
-    except Conflict:
-        return None
-    set_user(stores, company, user_name, password or made_up, Role.ADMIN, at)
+    password_hash = HASHER.hash(password or made_up)
+    with stores.control.write() as connection:
+        company = control.add_company(connection, company_name, at)
+        if company is None:
+            return None
+        control.add_user(connection, company, user_name, password_hash, Role.ADMIN, at)
+    stores.open(company)
     return f"{company_name}\\{user_name}", made_up
 
 

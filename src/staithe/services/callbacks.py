@@ -15,15 +15,57 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import msgspec
+
+from staithe.clock import Clock
+from staithe.domain.limits import SECOND
+from staithe.domain.syncs import Sync
+from staithe.services.stores import CompanyStore
+from staithe.storage import syncs
+from staithe.wire.bulk import sync_body
 
 LOGGER: Final = logging.getLogger(__name__)
 TIMEOUT_SECONDS: Final = 10.0
 TRIES: Final = 3
 PAUSE_SECONDS: Final = 1.0
+CLAIM_LIFE: Final = 90 * SECOND
+"""After this a callback that was claimed and not dealt with is made by whoever sees it: its worker is gone."""
 
 
 class Forbidden(Exception):
     """The address is private, and private ones are not allowed."""
+
+
+class Interrupted(Exception):
+    """The worker was told to stop between two tries."""
+
+
+def make_callback(
+    store: CompanyStore, sync: Sync, clock: Clock, *, allow_private: bool, pause: Callable[[float], None]
+) -> None:
+    """Make the callback of a sync that has ended, unless another worker does or did.
+
+    A claim in the store keeps others away. Who dies with it is waited for no longer than the claim lasts.
+
+    Args:
+        store: of the company.
+        sync: as it ended.
+        clock: tells the time.
+        allow_private: whether addresses of private networks are called.
+        pause: waits for some seconds between tries, or raises `Interrupted`: then the callback is left to others.
+    """
+    with store.database.write(alone=False) as connection:
+        now = clock()
+        if not syncs.claim_callback(connection, sync.id, now, now + CLAIM_LIFE):
+            return
+    try:
+        deliver(sync.callback_url or "", msgspec.json.encode(sync_body(sync)), allow_private=allow_private, pause=pause)
+    except Interrupted:
+        with store.database.write(alone=False) as connection:
+            syncs.release_callback(connection, sync.id)
+        return
+    with store.database.write(alone=False) as connection:
+        syncs.mark_called_back(connection, sync.id, clock())
 
 
 def deliver(url: str, body: bytes, *, allow_private: bool, pause: Callable[[float], None] = time.sleep) -> bool:

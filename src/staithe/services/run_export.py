@@ -32,6 +32,7 @@ def attempt_export(run: Run) -> None:
 
     Raises:
         LeaseLost: another worker holds it.
+        HandedBack: the worker was told to stop before all records were written.
         DefinitionDeleted: its definition is gone.
     """
     with run.store.database.read() as connection:
@@ -42,7 +43,8 @@ def attempt_export(run: Run) -> None:
         ids = find_contacts(connection, catalogue, plan)
         named = {name: sets.load_set(connection, name) for column in plan.columns for name in column.part.sets}
         with ExportWriter(run.store.exports, [column.name for column in plan.columns]) as writer:
-            write_all(exports.read_records(connection, catalogue, plan, ids, named, writer.batch_records), writer)
+            batches = exports.read_records(connection, catalogue, plan, ids, named, writer.batch_records)
+            write_all(run, batches, writer)
             size = writer.finish()
     kept_until = run.clock() + parse_duration(definition.data_retention_duration) // MICROSECOND
     try:
@@ -55,10 +57,11 @@ def attempt_export(run: Run) -> None:
         raise
 
 
-def write_all(batches: Iterator[bytes], writer: ExportWriter) -> None:
+def write_all(run: Run, batches: Iterator[bytes], writer: ExportWriter) -> None:
     """Write the records, one batch while the next is read; memory holds two, however many there are."""
     with Ahead(batches) as ahead:
         while (lines := ahead.take()) is not None:
+            run.go_on()
             ahead.begin()
             writer.write(lines)
 
@@ -86,7 +89,7 @@ def end(run: Run, plan: ExportPlan, ids: IdSet, data: SyncData) -> None:
 def write_log(run: Run, data: SyncData, results: Sequence[StepResult]) -> SyncLog:
     """The lines of the sync log but the last. Order and codes: docs/compatibility.md."""
     log, now = SyncLog(), run.clock()
-    if run.sync.attempts > 1:
+    if run.was_lost:
         log.add(codes.WILL_RETRY, now, run.sync.attempts - 1)
     log.add(codes.EXPORTED, now, data.records)
     log.add(codes.STAGING_REMOVED, now)

@@ -56,7 +56,6 @@ class ImportRun:
     staged: Sequence[Upload]
     writer: ContactWriter
     chunks: list[ImportChunk]
-    was_resumed: bool
     touched: IdSet = field(default_factory=IdSet)
 
     @property
@@ -70,11 +69,13 @@ def attempt_import(run: Run) -> None:
 
     Raises:
         LeaseLost: another worker holds it.
+        HandedBack: the worker was told to stop, between two chunks.
         DefinitionDeleted: its definition is gone; what was imported stays.
     """
     under_way = begin(run)
     with Ahead(prepare_rows(batch, under_way.plan) for batch in batches_left(under_way)) as chunks:
         while (rows := chunks.take()) is not None:
+            run.go_on()
             commit_chunk(under_way, rows, chunks)
     if under_way.plan.empties_identifier:
         empty_identifiers(under_way)
@@ -97,7 +98,6 @@ def begin(run: Run) -> ImportRun:
             staged=uploads.uploads_of_sync(connection, run.sync.id),
             writer=ContactWriter(catalogue, plan),
             chunks=chunks,
-            was_resumed=bool(chunks) or run.sync.attempts > 1,
             touched=IdSet.union(chunk.contacts for chunk in chunks),
         )
 
@@ -330,6 +330,7 @@ def empty_identifiers(under_way: ImportRun) -> None:
     run, field_ = under_way.run, under_way.plan.identifier.field
     assert field_ is not None
     for offset in range(0, len(under_way.touched), CHUNK_RECORDS):
+        run.go_on()
         with run.store.database.write(alone=False) as connection:
             hold_on(run, connection)
             sets.hold(connection, contacts_change=True)
@@ -378,7 +379,7 @@ def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[Step
     records = under_way.records_done
     begun.add(codes.STAGED_FOR_IMPORT, now, records)
     begun.add(codes.READY, now)
-    if under_way.was_resumed:
+    if under_way.run.was_lost:
         begun.add(codes.WILL_RETRY, now)
     if not records:
         begun.add(codes.NOTHING_STAGED, now)

@@ -7,16 +7,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from staithe.clock import Clock
 from staithe.domain import codes
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS
 from staithe.domain.errors import Busy
-from staithe.domain.syncs import Sync
 from staithe.services.run_export import attempt_export
 from staithe.services.run_import import attempt_import
 from staithe.services.run_sync_actions import attempt_sync_actions
-from staithe.services.stores import CompanyStore
-from staithe.services.sync_run import DefinitionDeleted, LeaseLost, Run, end_in_error, get_definition
+from staithe.services.sync_run import DefinitionDeleted, HandedBack, LeaseLost, Run, end_in_error, get_definition
 from staithe.storage import syncs
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -33,9 +30,9 @@ ATTEMPTS: Final[Mapping[str, Callable[[Run], None]]] = {
 }
 
 
-def run_sync(store: CompanyStore, sync: Sync, owner: str, clock: Clock) -> None:
-    """Bring a claimed sync to its end: what goes wrong ends it in error, and is logged."""
-    run = Run(store, sync, owner, clock)
+def run_sync(run: Run) -> None:
+    """Bring a claimed sync to its end, or hand it back: what goes wrong ends it in error, and is logged."""
+    sync, store = run.sync, run.store
     try:
         if sync.attempts > MOST_ATTEMPTS:
             end_in_error(run, codes.GAVE_UP, attempts=MOST_ATTEMPTS)
@@ -43,19 +40,43 @@ def run_sync(store: CompanyStore, sync: Sync, owner: str, clock: Clock) -> None:
         ATTEMPTS[sync.definition.kind](run)
     except LeaseLost:
         LOGGER.warning("sync %s of company %s was taken over", sync.id, store.company.name)
+    except HandedBack:
+        hand_back(run)
     except DefinitionDeleted:
         end_in_error(run, codes.DEFINITION_DELETED)
     except Busy:
         LOGGER.warning("sync %s of company %s: the store is busy, to be tried again", sync.id, store.company.name)
         with store.database.write(alone=False) as connection:
-            syncs.release_leases(connection, owner, sync.id)
+            syncs.release_lease(connection, sync.id, run.owner)
     except Exception:
-        if not definition_exists(run):
-            end_in_error(run, codes.DEFINITION_DELETED)
-            return
-        error_id = uuid.uuid4().hex
-        LOGGER.exception("error %s: sync %s of company %s failed", error_id, sync.id, store.company.name)
-        end_in_error(run, FAILURES[sync.definition.kind], error_id=error_id)
+        end_after_failure(run)
+
+
+def hand_back(run: Run) -> None:
+    """Leave a sync to another worker, which goes on at once; it has not failed, and its log will not tell."""
+    with run.store.database.write(alone=False) as connection:
+        was_held = syncs.hand_back(connection, run.sync.id, run.owner, was_lost=run.was_lost)
+    if was_held:
+        LOGGER.info("sync %s of company %s is handed back", run.sync.id, run.store.company.name)
+
+
+def end_after_failure(run: Run) -> None:
+    """End a sync whose attempt has raised something; in its handler.
+
+    Who takes a sync over deletes what this attempt may have been reading: then there is no failure to tell of.
+    """
+    sync, company = run.sync, run.store.company.name
+    with run.store.database.read() as connection:
+        is_held = syncs.is_held(connection, sync.id, run.owner)
+    if not is_held:
+        LOGGER.warning("sync %s of company %s was taken over", sync.id, company)
+        return
+    if not definition_exists(run):
+        end_in_error(run, codes.DEFINITION_DELETED)
+        return
+    error_id = uuid.uuid4().hex
+    LOGGER.exception("error %s: sync %s of company %s failed", error_id, sync.id, company)
+    end_in_error(run, FAILURES[sync.definition.kind], error_id=error_id)
 
 
 def definition_exists(run: Run) -> bool:

@@ -57,6 +57,7 @@ def attempt_sync_actions(run: Run) -> None:
 
     Raises:
         LeaseLost: another worker holds it.
+        HandedBack: the worker was told to stop before all records were matched.
         DefinitionDeleted: its definition is gone.
     """
     with run.store.database.read() as connection:
@@ -89,6 +90,7 @@ def match_uploads(
     with matches:
         for upload in staged:
             for batch in run.store.staging.read(upload.file):
+                run.go_on()
                 matched = match_batch(batch, plan.identifier_field, plan.identifier, all_contacts, find_emails)
                 rows, numbers, reasons = matched.rejected(matches.records + 1)
                 # The whole identifier is at fault in every reject of a sync action: there is no other field.
@@ -133,7 +135,7 @@ def write_log(run: Run, plan: SyncPlan, staged: list[Upload], matches: Matches, 
     """The lines of the sync log but the last. Order and codes: docs/compatibility.md."""
     log, now = SyncLog(), run.clock()
     log.add(codes.READY, now)
-    if run.sync.attempts > 1:
+    if run.was_lost:
         log.add(codes.WILL_RETRY, now, run.sync.attempts - 1)
     if not staged or not matches.records:
         log.add(codes.NOTHING_STAGED, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from staithe.clock import Clock
@@ -22,18 +22,37 @@ class LeaseLost(Exception):
     """Another worker holds the sync now: this one must change nothing."""
 
 
+class HandedBack(Exception):
+    """The worker was told to stop: what this attempt has not committed is left to another worker."""
+
+
 class DefinitionDeleted(Exception):
     """The definition is gone: the sync ends in error and has no further effect."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One attempt of a worker at one sync."""
+    """One attempt of a worker at one sync; `owner` is who holds its lease."""
 
     store: CompanyStore
     sync: Sync
     owner: str
     clock: Clock
+    should_stop: Callable[[], bool] = lambda: False
+
+    @property
+    def was_lost(self) -> bool:
+        """Whether a worker was lost with this sync before. One that was handed back was not."""
+        return self.sync.attempts > 1
+
+    def go_on(self) -> None:
+        """Asked where nothing is half done, and long work would begin.
+
+        Raises:
+            HandedBack: the worker was told to stop.
+        """
+        if self.should_stop():
+            raise HandedBack
 
 
 def get_definition(connection: Connection, sync: Sync, *, hold: bool = False) -> StoredDefinition:

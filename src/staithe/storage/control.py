@@ -12,10 +12,12 @@ from staithe.storage import dialect
 from staithe.storage.tables import COMPANY, PENDING, USER
 
 
-def add_company(connection: Connection, name: str, at: int) -> Company:
-    """Insert a company."""
-    statement = insert(COMPANY).values(name=name, name_key=name.lower(), created_at=at).returning(COMPANY.c.id)
-    return Company(connection.execute(statement).scalar_one(), name)
+def add_company(connection: Connection, name: str, at: int) -> Company | None:
+    """Insert a company; None if there is one of this name, maybe since a moment ago."""
+    values = {"name": name, "name_key": name.lower(), "created_at": at}
+    statement = dialect.insert(connection, COMPANY).values(values).on_conflict_do_nothing()
+    made = connection.execute(statement.returning(COMPANY.c.id)).scalar()
+    return None if made is None else Company(made, name)
 
 
 def find_company(connection: Connection, name: str) -> Company | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, insert, or_, select, update
 
 from staithe.domain.codes import Severity
 from staithe.domain.definitions import DefinitionKey
@@ -165,23 +165,51 @@ def claim(connection: Connection, owner: str, now: int, lease_until: int) -> Syn
     return find_sync(connection, sync_id)
 
 
-def renew_leases(connection: Connection, owner: str, lease_until: int) -> None:
-    """Prolong every lease that `owner` holds."""
+def renew_leases(connection: Connection, owners: Collection[str], lease_until: int) -> None:
+    """Prolong the leases that some owners hold."""
     connection.execute(
         update(SYNC)
-        .where(SYNC.c.lease_owner == owner, SYNC.c.status == SyncStatus.ACTIVE.value)
+        .where(SYNC.c.lease_owner.in_(owners), SYNC.c.status == SyncStatus.ACTIVE.value)
         .values(lease_until=lease_until)
     )
 
 
-def release_leases(connection: Connection, owner: str | None = None, sync_id: int | None = None) -> int:
-    """End leases, so that their syncs are taken up again: of one owner, of one sync, or of all if none is named."""
+def release_lease(connection: Connection, sync_id: int, owner: str) -> None:
+    """End the lease of a sync, if `owner` holds it, so that it is begun again."""
+    connection.execute(update(SYNC).where(*held_by(sync_id, owner)).values(lease_owner=None, lease_until=0))
+
+
+def release_leases(connection: Connection, worker: str | None = None) -> int:
+    """End the leases of a worker that is gone, or of all if none is named; gives how many syncs can be taken up now."""
     held = [SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until > 0]
-    if owner is not None:
-        held.append(SYNC.c.lease_owner == owner)
-    if sync_id is not None:
-        held.append(SYNC.c.id == sync_id)
+    if worker is not None:
+        held.append(SYNC.c.lease_owner.startswith(owner_of(worker, ""), autoescape=True))
     return connection.execute(update(SYNC).where(*held).values(lease_until=0)).rowcount
+
+
+def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: bool) -> bool:
+    """End the lease of a sync as if it had not been taken; false, and nothing is changed, if `owner` has it no more.
+
+    Args:
+        connection: a write transaction.
+        sync_id: which sync.
+        owner: who must hold its lease.
+        was_lost: whether a worker was lost before with it, which stays known: its attempts do not go back to none.
+    """
+    least = 1 if was_lost else 0
+    attempts = case((SYNC.c.attempts > least, SYNC.c.attempts - 1), else_=least)
+    given = update(SYNC).where(*held_by(sync_id, owner))
+    return connection.execute(given.values(lease_owner=None, lease_until=0, attempts=attempts)).rowcount == 1
+
+
+def owner_of(worker: str, claim_number: int | str) -> str:
+    """Who holds a lease: not a worker but one claim of it, so that one that slept too long cannot take over itself."""
+    return f"{worker}/{claim_number}"
+
+
+def held_by(sync_id: int, owner: str) -> tuple[ColumnElement[bool], ...]:
+    """That a sync is active and `owner` holds it."""
+    return SYNC.c.id == sync_id, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == owner
 
 
 def finish(
@@ -204,7 +232,7 @@ def finish(
     """
     ended = connection.execute(
         update(SYNC)
-        .where(SYNC.c.id == sync_id, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == owner)
+        .where(*held_by(sync_id, owner))
         .values(
             status=status.value,
             ended_at=at,
@@ -335,12 +363,13 @@ def data_files(connection: Connection) -> set[str]:
 
 def check_lease(connection: Connection, sync_id: int, owner: str) -> bool:
     """Whether `owner` holds an active sync; its attempts then begin anew, as it goes forward."""
-    held = (
-        update(SYNC)
-        .where(SYNC.c.id == sync_id, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == owner)
-        .values(attempts=1)
-    )
+    held = update(SYNC).where(*held_by(sync_id, owner)).values(attempts=1)
     return connection.execute(held).rowcount == 1
+
+
+def is_held(connection: Connection, sync_id: int, owner: str) -> bool:
+    """Whether `owner` holds an active sync, at the moment of a read."""
+    return connection.execute(select(SYNC.c.id).where(*held_by(sync_id, owner))).first() is not None
 
 
 def reject_files(connection: Connection) -> set[str]:
@@ -348,12 +377,27 @@ def reject_files(connection: Connection) -> set[str]:
     return set(connection.execute(select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))).scalars())
 
 
-def callbacks_due(connection: Connection, moment: int) -> list[Sync]:
-    """The syncs that ended before a moment and whose callback has not been dealt with."""
-    query = select(SYNC).where(
-        SYNC.c.callback_url.is_not(None), SYNC.c.called_back_at.is_(None), SYNC.c.ended_at < moment
-    )
-    return [to_sync(row) for row in connection.execute(query.order_by(SYNC.c.id))]
+def callback_is_due(now: int) -> tuple[ColumnElement[bool], ...]:
+    """That a sync has ended, and its callback was neither dealt with nor is it claimed."""
+    is_free = or_(SYNC.c.callback_until.is_(None), SYNC.c.callback_until <= now)
+    return SYNC.c.callback_url.is_not(None), SYNC.c.called_back_at.is_(None), SYNC.c.ended_at.is_not(None), is_free
+
+
+def callbacks_due(connection: Connection, now: int) -> list[Sync]:
+    """The syncs whose callback nobody has dealt with or is dealing with."""
+    query = select(SYNC).where(*callback_is_due(now)).order_by(SYNC.c.id)
+    return [to_sync(row) for row in connection.execute(query)]
+
+
+def claim_callback(connection: Connection, sync_id: int, now: int, until: int) -> bool:
+    """Take it on to make a callback until a moment; false if another has, or it was dealt with."""
+    claimed = update(SYNC).where(SYNC.c.id == sync_id, *callback_is_due(now)).values(callback_until=until)
+    return connection.execute(claimed).rowcount == 1
+
+
+def release_callback(connection: Connection, sync_id: int) -> None:
+    """Leave a callback that was claimed to whoever comes next."""
+    connection.execute(update(SYNC).where(SYNC.c.id == sync_id).values(callback_until=None))
 
 
 def mark_called_back(connection: Connection, sync_id: int, at: int) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy import Text as AnyText
 from sqlalchemy.types import TypeEngine
@@ -231,6 +232,8 @@ IDEMPOTENCY: Final = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 
+CALLBACK_OPEN: Final = "callback_url IS NOT NULL AND called_back_at IS NULL"
+
 SYNC: Final = Table(
     "sync",
     METADATA,
@@ -254,9 +257,11 @@ SYNC: Final = Table(
     Column("data_records", BigInteger),
     Column("data_bytes", BigInteger),
     Column("data_kept_until", BigInteger),
+    Column("callback_until", BigInteger),
     Index("sync_by_status", "status", "id"),
     Index("sync_by_definition", "definition_kind", "definition_id", "status"),
     Index("sync_by_creation", "created_at"),
+    Index("sync_by_callback", "id", sqlite_where=text(CALLBACK_OPEN), postgresql_where=text(CALLBACK_OPEN)),
 )
 
 SYNC_LOG: Final = Table(
