@@ -21,6 +21,7 @@ from staithe.services import accounts, definitions, run_import, seeding, syncs, 
 from staithe.services.caller import Caller
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import Stores
+from staithe.services.sync_run import Run
 from staithe.staging import arrow_folder
 from staithe.storage import syncs as sync_rows
 from staithe.storage.tables import CHANGE, CONTACT, SYNC_LOG, UPLOAD
@@ -188,5 +189,5 @@ def run_next(caller: Caller, definition_id: int, kind: str = SYNC_ACTIONS) -> st
         claimed = sync_rows.claim(connection, "worker", now, now + 60_000_000)
     assert claimed is not None
     assert claimed.id == sync.id
-    run_sync(caller.store, claimed, "worker", system_clock)
+    run_sync(Run(caller.store, claimed, "worker", system_clock))
     return syncs.read(caller, sync.id).status

@@ -24,6 +24,7 @@ from staithe.services import accounts, definitions, seeding, syncs, uploads
 from staithe.services.caller import Caller
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import Stores
+from staithe.services.sync_run import Run
 from staithe.storage import assets, contacts, counters, sets
 from staithe.storage import syncs as sync_rows
 from staithe.storage.tables import SYNC, UPLOAD
@@ -156,7 +157,7 @@ class World:
                 sync = sync_rows.claim(connection, "worker", now, now + 60_000_000)
             if sync is None:
                 return
-            run_sync(self.store, sync, "worker", system_clock)
+            run_sync(Run(self.store, sync, "worker", system_clock))
 
     def delete_before_it_runs(self, defined: Defined) -> None:
         """Start a sync and delete its definition before a worker takes it up."""

@@ -1,0 +1,143 @@
+"""A server that is told to stop hands its running sync back: the next one goes on with it, and nothing tells of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import func, select
+
+from staithe.services.stores import CompanyStore
+from staithe.storage import sets
+from staithe.storage.tables import IMPORT_CHUNK, SYNC
+from tests.fault.conftest import StartServer
+from tests.fault.processes import until
+from tests.support.api import Api, add_to_list
+from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
+from tests.support.server import RunningServer
+
+RECORDS, UPLOADS = 200_000, 2
+PER_UPLOAD = RECORDS // UPLOADS
+FIELDS = {"email": "{{Contact.Field(C_EmailAddress)}}", "first": "{{Contact.Field(C_FirstName)}}"}
+LOGIN = "stopped\\ann:secret"
+
+
+def row_of_sync(store: CompanyStore) -> tuple[Any, ...]:
+    """Status, who holds its lease, and attempts, of the only sync."""
+    query = select(SYNC.c.status, SYNC.c.lease_owner, SYNC.c.attempts)
+    with store.database.read() as connection:
+        return tuple(connection.execute(query).one())
+
+
+def records_done(store: CompanyStore) -> int:
+    """How far the ledger of the only import goes."""
+    with store.database.read() as connection:
+        return connection.execute(select(func.max(IMPORT_CHUNK.c.records_done))).scalar() or 0
+
+
+def start_import(api: Api, list_id: int) -> str:
+    """Start to import very many contacts; gives the sync's uri."""
+    body = {"name": "large", "fields": FIELDS, "identifierFieldName": "email", "syncActions": [add_to_list(list_id)]}
+    uri = api.bulk("POST", "/contacts/imports", json=body).raise_for_status().json()["uri"]
+    for first in range(0, RECORDS, PER_UPLOAD):
+        lines = [f"person-{number}@example.com,First {number}" for number in range(first, first + PER_UPLOAD)]
+        answer = api.upload(uri, "\n".join(["email,first", *lines]).encode(), **{"content-type": "text/csv"})
+        assert answer.status_code == 204, answer.text
+    return str(api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status().json()["uri"])
+
+
+def stop_and_start(server: RunningServer, start: StartServer, reached: Callable[[], bool]) -> RunningServer:
+    """Stop a server as soon as a sync has got somewhere, and start another on the same store."""
+    until(reached, "the sync is under way", 120)
+    assert server.stop() == 0
+    assert not any("did not stop in time" in line for line in server.lines)
+    assert any("is handed back" in line for line in server.lines), "it ended: import or export more"
+    return start()
+
+
+def test_an_import_goes_on_behind_its_last_chunk_as_often_as_it_is_stopped(start: StartServer) -> None:
+    server = start()
+    api, store = server.new_company("stopped")
+    company, list_id = store.company, api.new_list()
+    sync_uri = start_import(api, list_id)
+    stopped_at = [0]
+    for _ in range(2):
+        server = stop_and_start(server, start, lambda: records_done(store) > stopped_at[-1])
+        store = server.stores.open(company)
+        stopped_at.append(records_done(store))
+        assert stopped_at[-2] < stopped_at[-1] < RECORDS
+    api = server.api(LOGIN)
+    assert api.wait(sync_uri, 300)["status"] == "success"
+    log = [(line["statusCode"], line["count"]) for line in api.log(sync_uri) if line["statusCode"] != "ELQ-00104"]
+    assert log == [
+        ("ELQ-00130", RECORDS),
+        ("ELQ-00137", 0),
+        ("ELQ-00134", UPLOADS),
+        ("ELQ-00101", 0),
+        ("ELQ-00001", RECORDS),
+        ("ELQ-00003", RECORDS),
+        ("ELQ-00004", RECORDS),
+        ("ELQ-00022", 0),
+        ("ELQ-00119", RECORDS),
+    ]
+    assert row_of_sync(store) == ("success", None, 1)
+    with store.database.read() as connection:
+        assert list(sets.load_set(connection, f"contactList/{list_id}")) == list(range(1, RECORDS + 1))
+        Replay().follow(connection)
+        check_changes_of_syncs(connection)
+    check_files(store)
+    assert server.stop() == 0
+
+
+def test_an_import_that_is_handed_back_counts_no_attempt_and_is_free_at_once(start: StartServer) -> None:
+    server = start()
+    api, store = server.new_company("stopped")
+    company = store.company
+    sync_uri = start_import(api, api.new_list())
+    until(lambda: records_done(store) > 0, "the first chunk", 120)
+    assert server.stop() == 0
+    server = start("--workers", "0")
+    store, api = server.stores.open(company), server.api(LOGIN)
+    assert row_of_sync(store) == ("active", None, 0)
+    assert api.bulk("GET", sync_uri).json()["status"] == "active"
+    assert server.stop() == 0
+
+
+def test_an_export_that_is_stopped_begins_anew_and_leaves_nothing(start: StartServer) -> None:
+    server = start()
+    api, store = server.new_company("stopped", contacts=RECORDS)
+    company = store.company
+    fields = {"id": "{{Contact.Id}}", "email": FIELDS["email"], "at": "{{Contact.CreatedAt}}"}
+    body = {"name": "all", "fields": fields}
+    uri = api.bulk("POST", "/contacts/exports", json=body).raise_for_status().json()["uri"]
+    sync_uri = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status().json()["uri"]
+    server = stop_and_start(server, start, lambda: bool(names_in(store.exports.root)))
+    store, api = server.stores.open(company), server.api(LOGIN)
+    assert api.wait(sync_uri, 300)["status"] == "success"
+    assert [line["statusCode"] for line in api.log(sync_uri)] == ["ELQ-00102", "ELQ-00131", "ELQ-00106", "ELQ-00101"]
+    assert row_of_sync(store) == ("success", None, 1)
+    last = api.bulk("GET", f"{sync_uri}/data?offset={RECORDS - 2}").json()
+    assert last["totalResults"] == RECORDS
+    assert [item["id"] for item in last["items"]] == [str(RECORDS - 1), str(RECORDS)]
+    check_files(store)
+    assert server.stop() == 0
+
+
+def test_what_was_lost_before_it_was_handed_back_stays_in_the_log(start: StartServer) -> None:
+    server = start()
+    api, store = server.new_company("stopped")
+    company = store.company
+    sync_uri = start_import(api, api.new_list())
+    until(lambda: records_done(store) > 0, "the first chunk", 120)
+    server.kill()
+    server = start()
+    store = server.stores.open(company)
+    stopped_at = records_done(store)
+    assert 0 < stopped_at < RECORDS
+    server = stop_and_start(server, start, lambda: records_done(store) > stopped_at)
+    store, api = server.stores.open(company), server.api(LOGIN)
+    assert api.wait(sync_uri, 300)["status"] == "success"
+    log = {line["statusCode"]: line["count"] for line in api.log(sync_uri)}
+    assert "ELQ-00145" in log
+    assert (log["ELQ-00001"], log["ELQ-00004"], log["ELQ-00022"]) == (RECORDS, RECORDS, 0)
+    assert server.stop() == 0
