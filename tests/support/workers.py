@@ -1,0 +1,56 @@
+"""Starts and ends `staithe worker`: workers alone, as on another machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+READY_SECONDS = 60
+
+
+class RunningWorkers:
+    """One `staithe worker`. Its output is kept in `lines`."""
+
+    def __init__(self, data: Path, *options: str, database: str = "") -> None:
+        self.lines: list[str] = []
+        self.ready = threading.Event()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "staithe", "worker", "--data", str(data), *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "500", "STAITHE_DATABASE": database},
+        )
+        self.reader = threading.Thread(target=self.read_output, daemon=True)
+        self.reader.start()
+        if not self.ready.wait(READY_SECONDS):
+            raise AssertionError("the workers did not start:\n" + "".join(self.lines))
+
+    def read_output(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if "runs syncs" in line:
+                self.ready.set()
+        self.process.stdout.close()
+
+    def stop(self) -> int:
+        """End it as an operator would, and give its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(60)
+        self.reader.join(10)
+        return code
+
+    def kill(self) -> None:
+        """End it as a power cut would, children too."""
+        parent = psutil.Process(self.process.pid)
+        for process in [*parent.children(recursive=True), parent]:
+            process.kill()
+        self.process.wait(60)
+        self.reader.join(10)
