@@ -38,6 +38,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     lease_seconds: float = 10.0
     allow_private_callbacks: bool = False
     clock_file: Path | None = None
+    log_format: str = "text"
+    access_log: bool = False
+    metrics_token: str = ""
 
     @property
     def listens_on_loopback(self) -> bool:

@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from staithe.config import Settings
+from staithe.observing.folder import MetricsFolder
 from staithe.services.stores import Stores
 from staithe.storage import control, syncs
 
@@ -77,6 +78,7 @@ class Supervisor:
         port: int = self.listener.getsockname()[1] if self.listener else settings.port
         self.settings = msgspec.structs.replace(settings, port=port)
         self.stopping = threading.Event()
+        self.metrics = MetricsFolder()
         self.http = [self.http_child() for _ in range(settings.http_workers)]
         self.workers = [self.worker_child(number) for number in range(1, settings.workers + 1)]
 
@@ -106,6 +108,7 @@ class Supervisor:
                 self.listener.close()
             stop(self.http)
             stop(self.workers)
+            self.metrics.remove()
 
     def note_url(self) -> None:
         """Write down where the server is, for others on this machine; a full disk is no reason not to serve."""
@@ -137,7 +140,7 @@ class Supervisor:
         """Start a child with some open files. A worker gets none: it would hold the socket after the server's end."""
         return subprocess.Popen(
             [sys.executable, "-m", module, argument, str(os.getpid())],
-            env={**os.environ, **self.settings.to_environment()},
+            env={**os.environ, **self.settings.to_environment(), **self.metrics.environment()},
             pass_fds=handed_down,
             stdin=subprocess.DEVNULL,
             # A terminal's Ctrl-C is for the supervisor, which then stops the children in order.

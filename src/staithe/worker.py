@@ -21,10 +21,11 @@ from staithe.config import from_environment
 from staithe.domain.companies import Company
 from staithe.domain.fairness import Turns
 from staithe.domain.syncs import Sync
+from staithe.observed_sync import note_callback, run_observed, sync_fields
+from staithe.observing import lifetime
 from staithe.orphan import stop_with
 from staithe.services import callbacks, retention, tokens
 from staithe.services.leases import Claim, Leases
-from staithe.services.run_sync import run_sync
 from staithe.services.stores import CompanyStore
 from staithe.services.sync_run import Run
 from staithe.storage import control, syncs
@@ -168,11 +169,13 @@ class Worker:
             self.wake.set()
 
     def run_one(self, claim: Claim) -> None:
+        """Run a claimed sync to its end, or until it is handed back."""
         store, sync = claim.store, claim.sync
-        try:
-            run_sync(Run(store, sync, claim.owner, self.app.clock, self.stopping.is_set))
-        finally:
-            self.leases.leave(claim)
+        with sync_fields(store, sync):
+            try:
+                run_observed(Run(store, sync, claim.owner, self.app.clock, self.stopping.is_set))
+            finally:
+                self.leases.leave(claim)
         if sync.callback_url:
             with store.database.read() as connection:
                 finished = syncs.find_sync(connection, sync.id)
@@ -192,7 +195,12 @@ class Worker:
         settings = self.app.settings
         allow_private = settings.allow_private_callbacks or settings.listens_on_loopback
         try:
-            callbacks.make_callback(store, sync, self.app.clock, allow_private=allow_private, pause=self.pause)
+            with sync_fields(store, sync):
+                was_taken = callbacks.make_callback(
+                    store, sync, self.app.clock, allow_private=allow_private, pause=self.pause
+                )
+            if was_taken is not None:
+                note_callback(was_taken=was_taken)
         except Exception:
             LOGGER.exception("callback of sync %s of company %s", sync.id, store.company.name)
         finally:
@@ -232,14 +240,15 @@ class Worker:
 
 def main() -> None:
     """Run a worker with the settings that the parent process handed over; arguments: its name, the parent's id."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    app = build(from_environment())
+    settings = from_environment()
+    lifetime.start("worker", settings)
+    app = build(settings)
     worker = Worker(app, sys.argv[1])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
     stop_with(int(sys.argv[2]))
     worker.run()
+    lifetime.stop()
     app.stores.close()
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,7 +18,9 @@ from staithe.clock import make_clock
 from staithe.config import Settings
 from staithe.data_lock import hold_data
 from staithe.domain.base_url import read_public_url
-from staithe.domain.errors import Conflict
+from staithe.domain.errors import Conflict, Failure, ValidationFailed
+from staithe.observing import logs, traces
+from staithe.observing.logs import LogFormat
 from staithe.services import accounts
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
@@ -27,6 +29,7 @@ from staithe.tls import accept_any_certificate, check_tls_files
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
 START_SECONDS = 60.0
+METRICS_TOKEN = re.compile(r"[!-~]*")
 
 UploadsAtOnce = Annotated[
     int | None,
@@ -84,6 +87,21 @@ def serve(
     allow_private_callbacks: Annotated[
         bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
     ] = False,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(
+            envvar="STAITHE_LOG_FORMAT", help="How log lines are written: text for people, json for machines."
+        ),
+    ] = LogFormat.TEXT,
+    access_log: Annotated[bool, typer.Option(help="Log every request, and every sync that ends.")] = False,
+    metrics_token: Annotated[
+        str,
+        typer.Option(
+            envvar="STAITHE_METRICS_TOKEN",
+            help="A bearer token for /metrics; without it only callers on this machine get them. "
+            "Better said by the variable: other users of the machine see the options of commands.",
+        ),
+    ] = DEFAULTS.metrics_token,
     clock_file: ClockFile = None,
 ) -> None:
     """Start the server: HTTP and the sync worker together, until Ctrl-C or SIGTERM.
@@ -93,8 +111,8 @@ def serve(
     A fresh data directory gets the company and user of STAITHE_BOOTSTRAP (company\\user:password) or, without it,
     company demo, user admin, and a random password that is printed once.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s serve %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.configure("serve", log_format, access_log=access_log)
+    traces.check_environment()
     settings = Settings(
         data=data.absolute(),
         database=database,
@@ -114,12 +132,26 @@ def serve(
         access_token_seconds=access_token_seconds,
         allow_private_callbacks=allow_private_callbacks,
         clock_file=clock_file.absolute() if clock_file else None,
+        log_format=log_format.value,
+        access_log=access_log,
+        metrics_token=check_metrics_token(metrics_token),
     )
     check_tls_files(settings.tls_certificate, settings.tls_key)
     with hold_data(settings.data, alone=settings.has_store_of_its_own):
         stores = Stores(settings.data, settings.database)
         announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
         run(settings, stores)
+
+
+def check_metrics_token(token: str) -> str:
+    """The token of `/metrics`, if it can be sent in a header.
+
+    Raises:
+        ValidationFailed: it cannot.
+    """
+    if not METRICS_TOKEN.fullmatch(token):
+        raise ValidationFailed(Failure("--metrics-token", "Must have printable ASCII characters and no blanks."))
+    return token
 
 
 def announce_login(made: tuple[str, str] | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
 from http import HTTPStatus
@@ -24,7 +23,11 @@ from staithe.http.bodies import AnyRequest, BodyWatch, read_object
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer, Call, Page, Pieces, read_id, read_parameters
 from staithe.http.identity import answer_identity
+from staithe.http.metrics import PATH as METRICS_PATH
+from staithe.http.metrics import MetricsEndpoint
+from staithe.http.observed import ObservedRequest, counted_upload
 from staithe.http.paths import canonical_path, spellings
+from staithe.observing import lifetime
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -48,6 +51,7 @@ def build_application(app: App) -> AsgiApp:
         openapi_config=None,
         request_max_body_size=None,
         logging_config=None,
+        on_shutdown=[lifetime.stop],
     )
     paths = [path for handler in handlers for path in handler.paths]
     return Rim(cast(AsgiApp, litestar), paths)
@@ -61,7 +65,7 @@ def bulk_routes(app: App) -> list[HTTPRouteHandler]:
         element = ELEMENTS_BY_NAME[operation.element]
         path = errors.BULK_ROOT + operation.path
         if operation.verb == "upload":
-            answer = partial(uploads.receive_upload, app, element, operation.kind, gate)
+            answer = counted_upload(partial(uploads.receive_upload, app, element, operation.kind, gate))
         elif operation.verb == "read":
             answer = partial(downloads.send_data, app, element)
         else:
@@ -94,6 +98,7 @@ def public_routes(app: App) -> list[HTTPRouteHandler]:
         make_route("GET", oauth_authorize.PATH, partial(oauth_authorize.ask_consent, app), BULK_MEDIA_TYPE),
         make_route("POST", oauth_authorize.PATH, partial(oauth_authorize.take_consent, app), BULK_MEDIA_TYPE),
         make_route("POST", oauth_token.PATH, partial(oauth_token.give_tokens, app), BULK_MEDIA_TYPE),
+        make_route("GET", METRICS_PATH, MetricsEndpoint(app).answer, BULK_MEDIA_TYPE),
         make_route("GET", "/schema", partial(answer, openapi.schema_answer), BULK_MEDIA_TYPE),
         make_route("GET", "/healthz", partial(answer, health.alive), BULK_MEDIA_TYPE),
         make_route("GET", "/readyz", partial(answer, partial(health.ready, app)), BULK_MEDIA_TYPE),
@@ -111,7 +116,7 @@ def make_route(
         except RequestError as error:
             given = errors.to_answer(error)
         except Exception as error:
-            given = errors.fault_answer(error, f"{method} {request.url.path}")
+            given = errors.fault_answer(error, f"{method} {path}")
         return to_response(given, media_type)
 
     litestar_path = path.replace("}", ":str}")
@@ -164,7 +169,7 @@ def answer_fault(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 class Rim:
-    """Outermost: brings paths to their canonical spelling, and puts the headers of every reply on the answer.
+    """Outermost: brings paths to their canonical spelling, puts the headers of every reply on the answer, and observes.
 
     Before a refusal it reads the rest of the body: many clients send all of it before they look at the answer.
     """
@@ -179,16 +184,18 @@ class Rim:
             return
         path = canonical_path(scope["path"], self.known)
         body = BodyWatch(receive)
-        request_id = uuid.uuid4()
-        request_header = f"{request_id.hex}/{request_id.int % 10**11}".encode()
+        inner_scope = {**scope, "path": path, "raw_path": path.encode()}
+        observed = ObservedRequest(inner_scope, self.known)
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
+                observed.status = message["status"]
                 if message["status"] >= HTTPStatus.BAD_REQUEST:
                     await body.drain()
                 has_body = message["status"] not in (204, 304)
                 own = [(k, v) for k, v in message["headers"] if has_body or k not in BODY_HEADERS]
-                message["headers"] = [*COMMON_HEADERS, *own, (b"x-request-id", request_header)]
+                message["headers"] = [*COMMON_HEADERS, *own, (b"x-request-id", observed.id.encode())]
             await send(message)
 
-        await self.inner({**scope, "path": path, "raw_path": path.encode()}, body.receive, send_with_headers)
+        with observed:
+            await self.inner(inner_scope, body.receive, send_with_headers)

@@ -8,6 +8,7 @@ import binascii
 from staithe.app import App
 from staithe.domain.companies import User
 from staithe.domain.errors import NotAllowed, NotAuthenticated
+from staithe.observing.fields import add_log_fields
 from staithe.services.accounts import LOGIN_ADVICE
 from staithe.services.caller import Caller
 
@@ -41,8 +42,11 @@ def identify(app: App, header: str | None) -> User:
     """
     scheme, _, token = (header or "").strip().partition(" ")
     if scheme.lower() == "bearer":
-        return app.tokens.verify(token.strip(), app.clock())
-    return app.logins.verify(*read_basic(header or ""))
+        user = app.tokens.verify(token.strip(), app.clock())
+    else:
+        user = app.logins.verify(*read_basic(header or ""))
+    add_log_fields(company=user.company.name, user=user.name)
+    return user
 
 
 def authenticate(app: App, header: str | None, *, writes: bool) -> Caller:

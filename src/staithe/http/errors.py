@@ -12,6 +12,7 @@ from staithe.domain import errors
 from staithe.domain.elements import OPERATIONS
 from staithe.domain.errors import Failure, RequestError, ValidationFailed
 from staithe.http.calls import Answer
+from staithe.observing.fields import add_log_fields
 
 LOGGER: Final = logging.getLogger(__name__)
 BULK_ROOT: Final = "/api/bulk/2.0"
@@ -77,7 +78,8 @@ def error_body(
 def fault_answer(error: BaseException, what: str) -> Answer:
     """Our own fault: an id that stands in the log beside the trace."""
     error_id = uuid.uuid4().hex
-    LOGGER.error("error %s: %s", error_id, what, exc_info=error)
+    LOGGER.error("error %s: %s", error_id, what, exc_info=error, extra={"error_id": error_id})
+    add_log_fields(error_id=error_id)
     message = "The server made a mistake; nothing was stored."
     advice = f"Give the operator the error id {error_id}: the server's log has it."
     return Answer(500, error_body(500, message, advice, {"errorId": error_id}))

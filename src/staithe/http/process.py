@@ -7,7 +7,6 @@ requests that it has begun.
 
 from __future__ import annotations
 
-import logging
 import socket
 import sys
 
@@ -16,6 +15,7 @@ import uvicorn
 from staithe.app import build
 from staithe.config import from_environment
 from staithe.http.asgi import build_application
+from staithe.observing import lifetime
 from staithe.orphan import stop_with
 
 STOP_SECONDS = 15
@@ -28,8 +28,8 @@ httpx drops one after 5 seconds, which is also uvicorn's default; load balancers
 
 def main() -> None:
     """Serve with the settings that the parent process handed over; arguments: the socket's number, the parent's id."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s http %(levelname)s %(message)s")
     settings = from_environment()
+    lifetime.start("http", settings)
     application = build_application(build(settings))
     config = uvicorn.Config(
         application,

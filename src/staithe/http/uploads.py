@@ -20,6 +20,8 @@ from staithe.domain.syncs import Sync
 from staithe.http.auth import authenticate
 from staithe.http.bodies import AnyRequest, read_pieces
 from staithe.http.calls import Answer, read_id
+from staithe.observing import traces
+from staithe.observing.metrics import UPLOAD_RECEIVED_BYTES
 from staithe.services.caller import Caller
 from staithe.services.uploads import ReceivingUpload, UploadRequest, check_size
 from staithe.wire.bulk import created_sync_body
@@ -116,10 +118,13 @@ async def stage(
         if "content-encoding" not in request.headers:
             check_size(int(request.headers.get("content-length", "0")))
         pending = bytearray()
-        async for piece in read_pieces(request, deadline):
-            pending += piece
-            if len(pending) >= PIECE_BYTES:
-                await anyio.to_thread.run_sync(upload.feed, bytes(pending))
-                pending.clear()
-        await anyio.to_thread.run_sync(upload.feed, bytes(pending))
-        return await anyio.to_thread.run_sync(upload.finish)
+        with traces.span("receive and parse"):
+            async for piece in read_pieces(request, deadline):
+                UPLOAD_RECEIVED_BYTES.inc(len(piece))
+                pending += piece
+                if len(pending) >= PIECE_BYTES:
+                    await anyio.to_thread.run_sync(upload.feed, bytes(pending))
+                    pending.clear()
+            await anyio.to_thread.run_sync(upload.feed, bytes(pending))
+        with traces.span("commit upload"):
+            return await anyio.to_thread.run_sync(upload.finish)

@@ -42,7 +42,7 @@ class Interrupted(Exception):
 
 def make_callback(
     store: CompanyStore, sync: Sync, clock: Clock, *, allow_private: bool, pause: Callable[[float], None]
-) -> None:
+) -> bool | None:
     """Make the callback of a sync that has ended, unless another worker does or did.
 
     A claim in the store keeps others away. Who dies with it is waited for no longer than the claim lasts.
@@ -53,19 +53,24 @@ def make_callback(
         clock: tells the time.
         allow_private: whether addresses of private networks are called.
         pause: waits for some seconds between tries, or raises `Interrupted`: then the callback is left to others.
+
+    Returns:
+        Whether it was delivered, or else given up; None if it is left to others.
     """
     with store.database.write(alone=False) as connection:
         now = clock()
         if not syncs.claim_callback(connection, sync.id, now, now + CLAIM_LIFE):
-            return
+            return None
+    body = msgspec.json.encode(sync_body(sync))
     try:
-        deliver(sync.callback_url or "", msgspec.json.encode(sync_body(sync)), allow_private=allow_private, pause=pause)
+        was_taken = deliver(sync.callback_url or "", body, allow_private=allow_private, pause=pause)
     except Interrupted:
         with store.database.write(alone=False) as connection:
             syncs.release_callback(connection, sync.id)
-        return
+        return None
     with store.database.write(alone=False) as connection:
         syncs.mark_called_back(connection, sync.id, clock())
+    return was_taken
 
 
 def deliver(url: str, body: bytes, *, allow_private: bool, pause: Callable[[float], None] = time.sleep) -> bool:
@@ -74,17 +79,23 @@ def deliver(url: str, body: bytes, *, allow_private: bool, pause: Callable[[floa
         try:
             status = post_once(url, body, allow_private=allow_private)
         except Forbidden as error:
-            LOGGER.warning("callback %s not called: %s", url, error)
+            LOGGER.warning("callback %s not called: %s", shown(url), error)
             return False
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            LOGGER.warning("callback %s, try %d of %d: %s", url, attempt, TRIES, error)
+            LOGGER.warning("callback %s, try %d of %d: %s", shown(url), attempt, TRIES, error)
         else:
             if 200 <= status < 300:
                 return True
-            LOGGER.warning("callback %s, try %d of %d: answered %d", url, attempt, TRIES, status)
+            LOGGER.warning("callback %s, try %d of %d: answered %d", shown(url), attempt, TRIES, status)
         if attempt < TRIES:
             pause(PAUSE_SECONDS * attempt)
     return False
+
+
+def shown(url: str) -> str:
+    """An address for the log: without the parts in which secrets are sent."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def post_once(url: str, body: bytes, *, allow_private: bool) -> int:

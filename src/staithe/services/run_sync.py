@@ -13,7 +13,15 @@ from staithe.domain.errors import Busy
 from staithe.services.run_export import attempt_export
 from staithe.services.run_import import attempt_import
 from staithe.services.run_sync_actions import attempt_sync_actions
-from staithe.services.sync_run import DefinitionDeleted, HandedBack, LeaseLost, Run, end_in_error, get_definition
+from staithe.services.sync_run import (
+    DefinitionDeleted,
+    HandedBack,
+    LeaseLost,
+    Run,
+    SyncEnd,
+    end_in_error,
+    get_definition,
+)
 from staithe.storage import syncs
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -30,8 +38,17 @@ ATTEMPTS: Final[Mapping[str, Callable[[Run], None]]] = {
 }
 
 
-def run_sync(run: Run) -> None:
-    """Bring a claimed sync to its end, or hand it back: what goes wrong ends it in error, and is logged."""
+def run_sync(run: Run) -> SyncEnd | None:
+    """Bring a claimed sync to its end, or hand it back: what goes wrong ends it in error, and is logged.
+
+    Returns:
+        Its end; None if it has not ended, or another worker has ended it.
+    """
+    bring_to_end(run)
+    return run.end
+
+
+def bring_to_end(run: Run) -> None:
     sync, store = run.sync, run.store
     try:
         if sync.attempts > MOST_ATTEMPTS:
@@ -45,6 +62,8 @@ def run_sync(run: Run) -> None:
     except DefinitionDeleted:
         end_in_error(run, codes.DEFINITION_DELETED)
     except Busy:
+        # Also at the commit, when its end was written but not stored.
+        run.end = None
         LOGGER.warning("sync %s of company %s: the store is busy, to be tried again", sync.id, store.company.name)
         with store.database.write(alone=False) as connection:
             syncs.release_lease(connection, sync.id, run.owner)
@@ -75,7 +94,8 @@ def end_after_failure(run: Run) -> None:
         end_in_error(run, codes.DEFINITION_DELETED)
         return
     error_id = uuid.uuid4().hex
-    LOGGER.exception("error %s: sync %s of company %s failed", error_id, sync.id, company)
+    what = "error %s: sync %s of company %s failed"
+    LOGGER.exception(what, error_id, sync.id, company, extra={"error_id": error_id})
     end_in_error(run, FAILURES[sync.definition.kind], error_id=error_id)
 
 

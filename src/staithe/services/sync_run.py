@@ -11,7 +11,7 @@ from staithe.domain.definitions import StoredDefinition
 from staithe.domain.id_set import IdSet, SetChange, merge_changes
 from staithe.domain.limits import UNMAPPED_NAMES_LOGGED
 from staithe.domain.plan import SetStep, StepResult, apply_step, set_names
-from staithe.domain.syncs import Sync, SyncLog, SyncStatus
+from staithe.domain.syncs import LogEntry, Sync, SyncLog, SyncStatus
 from staithe.services.stores import CompanyStore
 from staithe.storage import definitions, import_chunks, sets, syncs, uploads
 from staithe.storage.database import Connection
@@ -31,14 +31,26 @@ class DefinitionDeleted(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class SyncEnd:
+    """How a sync has ended: its final status, and the lines of its log."""
+
+    status: SyncStatus
+    log: Sequence[LogEntry]
+
+
+@dataclass(slots=True)
 class Run:
-    """One attempt of a worker at one sync; `owner` is who holds its lease."""
+    """One attempt of a worker at one sync.
+
+    `owner` is who holds its lease, `end` what was last written as the sync's end, committed or not.
+    """
 
     store: CompanyStore
     sync: Sync
     owner: str
     clock: Clock
     should_stop: Callable[[], bool] = lambda: False
+    end: SyncEnd | None = None
 
     @property
     def was_lost(self) -> bool:
@@ -135,12 +147,14 @@ def finish(
     log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=status.value.capitalize())
     if not syncs.finish(connection, run.sync.id, run.owner, status, run.clock(), rejects):
         raise LeaseLost
-    syncs.add_log(connection, run.sync.id, [*log.entries, *later.entries])
+    run.end = SyncEnd(status, [*log.entries, *later.entries])
+    syncs.add_log(connection, run.sync.id, run.end.log)
     definitions.mark_synced(connection, run.sync.definition, run.clock())
 
 
 def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
     """End a sync; its uploads wait for the next one, unless the definition is gone. What an import has done stays."""
+    run.end = None
     with run.store.database.write(alone=False) as connection:
         chunks = import_chunks.read_chunks(connection, run.sync.id)
         done = f"{chunks[-1].records_done:,} records had been imported" if chunks else "nothing was changed"
@@ -150,6 +164,7 @@ def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
         log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=SyncStatus.ERROR.value.capitalize())
         if not syncs.finish(connection, run.sync.id, run.owner, SyncStatus.ERROR, run.clock()):
             return
+        run.end = SyncEnd(SyncStatus.ERROR, log.entries)
         syncs.add_log(connection, run.sync.id, log.entries)
         uploads.release_from_sync(connection, run.sync.id)
         import_chunks.forget_chunks(connection, run.sync.id)

@@ -169,7 +169,8 @@ def seed_contacts(connection: Connection, first: int, last: int, at: int, by: st
 def read_ids(connection: Connection, query: Select[tuple[int]], batch: int) -> Iterator[Iterable[int]]:
     """The ids that a query gives: from a cursor of the server, as the driver would hold all rows otherwise."""
     result = connection.execute(query.execution_options(yield_per=batch))
-    yield from result.scalars().partitions()
+    for ids in result.scalars().partitions():
+        yield cast("Sequence[int]", ids)
 
 
 def insert_contacts(

@@ -1,0 +1,113 @@
+"""The folder in which the processes of one server keep their counts, so that one of them can tell those of all.
+
+prometheus_client maps a file of each process into memory; whoever answers `/metrics` reads them all. What a process
+has counted stays when it dies: its files go with the server. The folder is a temporary one, and locked, by which
+others know that it is in use: the next server, and systemd-tmpfiles, which removes what is old.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable by which prometheus_client knows that it is one of several processes."""
+
+PREFIX: Final = "staithe-metrics-"
+RESERVED_BYTES: Final[Mapping[str, int]] = {
+    "counter": 256 * 1024,
+    "histogram": 512 * 1024,
+    "gauge_livesum": 64 * 1024,
+}
+"""Room for every series that one process can have, by the kind of file."""
+
+
+class MetricsFolder:
+    """The folder of one server, made when its first process is started."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.lock = -1
+
+    def environment(self) -> Mapping[str, str]:
+        """What a process that is about to be started needs to count here; nothing if there is no place for a folder.
+
+        What those that have died were just doing is done no more, so it is forgotten. What they have counted stays.
+        """
+        with suppress(OSError):
+            if self.path is None:
+                self.make()
+            self.forget_dead()
+        return {FOLDER_VARIABLE: str(self.path)} if self.path is not None else {}
+
+    def make(self) -> None:
+        remove_left_behind()
+        while self.path is None:
+            path = Path(tempfile.mkdtemp(prefix=PREFIX))
+            self.lock = os.open(path, os.O_RDONLY)
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+            # Another server that is just starting may have taken it for one that was left behind.
+            if path.exists():
+                self.path = path
+            else:
+                os.close(self.lock)
+
+    def forget_dead(self) -> None:
+        for file in self.path.glob("gauge_live*.db") if self.path is not None else ():
+            try:
+                os.kill(int(file.stem.rpartition("_")[2]), 0)
+            except ProcessLookupError:
+                file.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """The server has stopped."""
+        if self.path is not None:
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(self.lock)
+            self.path = None
+
+
+def remove_left_behind() -> None:
+    """Remove the folders of servers that were killed: nobody holds their locks."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            remove_unlocked(folder)
+
+
+def remove_unlocked(folder: Path) -> None:
+    """Remove a folder.
+
+    Raises:
+        OSError: somebody holds its lock, or it is another user's.
+    """
+    lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def reserve_files() -> None:
+    """Take the disk that this process's files can need, before prometheus_client maps them into memory.
+
+    A write to a mapped file that finds the disk full kills the process; a full disk is no reason not to serve.
+
+    Raises:
+        OSError: there is no room, or no such folder.
+    """
+    folder = os.environ.get(FOLDER_VARIABLE)
+    for kind, size in RESERVED_BYTES.items() if folder else ():
+        path = Path(str(folder)) / f"{kind}_{os.getpid()}.db"
+        if not path.exists():
+            # Under another name as long as it is empty: a reader would take that for damage.
+            made = path.with_suffix(".new")
+            with made.open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, size)
+            made.rename(path)
