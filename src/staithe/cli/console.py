@@ -23,12 +23,6 @@ DatabaseUrl = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-LeaseSeconds = Annotated[
-    float, typer.Option(min=0.5, help="A sync whose worker gives no sign for so long is taken up by another.")
-]
-ClockFile = Annotated[
-    Path | None, typer.Option(envvar="STAITHE_CLOCK_FILE", help="Seconds in this file move the clock: for tests.")
-]
 
 DEFAULT_DATA = Path("staithe-data")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 import threading
@@ -13,12 +12,22 @@ from typing import Annotated
 import httpx
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, ClockFile, Data, DatabaseUrl, LeaseSeconds
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl
+from staithe.cli.serve_options import (
+    AccessLog,
+    ClockFile,
+    LeaseSeconds,
+    LogFormatOption,
+    MetricsToken,
+    SyncsPerHour,
+    UploadsAtOnce,
+    check_metrics_token,
+)
 from staithe.clock import make_clock
 from staithe.config import Settings
 from staithe.data_lock import hold_data
 from staithe.domain.base_url import read_public_url
-from staithe.domain.errors import Conflict, Failure, ValidationFailed
+from staithe.domain.errors import Conflict
 from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
 from staithe.services import accounts
@@ -29,24 +38,6 @@ from staithe.tls import accept_any_certificate, check_tls_files
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
 START_SECONDS = 60.0
-METRICS_TOKEN = re.compile(r"[!-~]*")
-
-UploadsAtOnce = Annotated[
-    int | None,
-    typer.Option(
-        min=1,
-        help="Uploads of one company received at once, in each HTTP process; one more is 429. "
-        "Default: half of --max-uploads. staithe company limits sets another for a company.",
-    ),
-]
-SyncsPerHour = Annotated[
-    int,
-    typer.Option(
-        min=0,
-        help="Syncs that one company may start in any 60 minutes; one more is 429. 0: no limit. "
-        "staithe company limits sets another for a company.",
-    ),
-]
 
 
 def serve(
@@ -87,21 +78,9 @@ def serve(
     allow_private_callbacks: Annotated[
         bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
     ] = False,
-    log_format: Annotated[
-        LogFormat,
-        typer.Option(
-            envvar="STAITHE_LOG_FORMAT", help="How log lines are written: text for people, json for machines."
-        ),
-    ] = LogFormat.TEXT,
-    access_log: Annotated[bool, typer.Option(help="Log every request, and every sync that ends.")] = False,
-    metrics_token: Annotated[
-        str,
-        typer.Option(
-            envvar="STAITHE_METRICS_TOKEN",
-            help="A bearer token for /metrics; without it only callers on this machine get them. "
-            "Better said by the variable: other users of the machine see the options of commands.",
-        ),
-    ] = DEFAULTS.metrics_token,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    access_log: AccessLog = False,
+    metrics_token: MetricsToken = DEFAULTS.metrics_token,
     clock_file: ClockFile = None,
 ) -> None:
     """Start the server: HTTP and the sync worker together, until Ctrl-C or SIGTERM.
@@ -141,17 +120,6 @@ def serve(
         stores = Stores(settings.data, settings.database)
         announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
         run(settings, stores)
-
-
-def check_metrics_token(token: str) -> str:
-    """The token of `/metrics`, if it can be sent in a header.
-
-    Raises:
-        ValidationFailed: it cannot.
-    """
-    if not METRICS_TOKEN.fullmatch(token):
-        raise ValidationFailed(Failure("--metrics-token", "Must have printable ASCII characters and no blanks."))
-    return token
 
 
 def announce_login(made: tuple[str, str] | None) -> None:

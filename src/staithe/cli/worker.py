@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Annotated
 
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, ClockFile, Data, DatabaseUrl, LeaseSeconds
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl
 from staithe.cli.serve import stop_on_signals
+from staithe.cli.serve_options import AccessLog, ClockFile, LeaseSeconds, LogFormatOption
 from staithe.config import Settings
 from staithe.data_lock import hold_data
 from staithe.domain.errors import NotFound
+from staithe.observing import logs
+from staithe.observing.logs import LogFormat
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
 
@@ -24,6 +26,8 @@ def worker(
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
     lease_seconds: LeaseSeconds = DEFAULTS.lease_seconds,
     allow_private_callbacks: Annotated[bool, typer.Option(help="Call callbackUrls on private addresses.")] = False,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    access_log: AccessLog = False,
     clock_file: ClockFile = None,
 ) -> None:
     """Run syncs, and nothing else, until Ctrl-C or SIGTERM: workers for servers on other machines.
@@ -36,7 +40,6 @@ def worker(
     staithe serve --workers N starts workers, and this command runs only while
     no server does.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
     settings = Settings(
         data=data.absolute(),
         database=database,
@@ -47,7 +50,10 @@ def worker(
         lease_seconds=lease_seconds,
         allow_private_callbacks=allow_private_callbacks,
         clock_file=clock_file.absolute() if clock_file else None,
+        log_format=log_format.value,
+        access_log=access_log,
     )
+    logs.configure("workers", log_format, access_log=access_log)
     if settings.has_store_of_its_own and not (settings.data / "control.db").exists():
         raise NotFound(
             f"There is no store in the data directory {settings.data}.",

@@ -1,0 +1,62 @@
+"""Options of `staithe serve`, some of which `staithe worker` has as well."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from staithe.domain.errors import Failure, ValidationFailed
+from staithe.observing.logs import LogFormat
+
+METRICS_TOKEN: Final = re.compile(r"[!-~]*")
+
+LogFormatOption = Annotated[
+    LogFormat,
+    typer.Option(envvar="STAITHE_LOG_FORMAT", help="How log lines are written: text for people, json for machines."),
+]
+AccessLog = Annotated[bool, typer.Option(help="Log every request, and every sync that ends.")]
+MetricsToken = Annotated[
+    str,
+    typer.Option(
+        envvar="STAITHE_METRICS_TOKEN",
+        help="A bearer token for /metrics; without it only callers on this machine get them. "
+        "Better said by the variable: other users of the machine see the options of commands.",
+    ),
+]
+ClockFile = Annotated[
+    Path | None, typer.Option(envvar="STAITHE_CLOCK_FILE", help="Seconds in this file move the clock: for tests.")
+]
+
+UploadsAtOnce = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Uploads of one company received at once, in each HTTP process; one more is 429. "
+        "Default: half of --max-uploads. staithe company limits sets another for a company.",
+    ),
+]
+SyncsPerHour = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Syncs that one company may start in any 60 minutes; one more is 429. 0: no limit. "
+        "staithe company limits sets another for a company.",
+    ),
+]
+LeaseSeconds = Annotated[
+    float, typer.Option(min=0.5, help="A sync whose worker gives no sign for so long is taken up by another.")
+]
+
+
+def check_metrics_token(token: str) -> str:
+    """The token of `/metrics`, if a header can carry it.
+
+    Raises:
+        ValidationFailed: it cannot.
+    """
+    if not METRICS_TOKEN.fullmatch(token):
+        raise ValidationFailed(Failure("--metrics-token", "Must have printable ASCII characters and no blanks."))
+    return token
