@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 LONGEST_FILE = 500
 LONGEST_FUNCTION = 70
 CODE = sorted(p for folder in ("src", "tests", "bench") for p in (ROOT / folder).rglob("*.py"))
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(p for folder in ("docs", "deploy") for p in (ROOT / folder).rglob("*.md"))])
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
