@@ -1,0 +1,133 @@
+"""Examines a deployment, for `staithe doctor`. Beside one file in the staging area, nothing is written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from staithe.clock import Clock
+from staithe.domain.companies import Company
+from staithe.domain.deployment import (
+    Deployment,
+    FilesFacts,
+    Limits,
+    QueueFacts,
+    SchemaFacts,
+    SqliteFacts,
+    StagingFacts,
+)
+from staithe.domain.errors import RequestError
+from staithe.services.machine import disk_facts, server_facts, software_facts
+from staithe.services.retention import ORPHAN_MIN_AGE_SECONDS
+from staithe.staging.examination import count_orphans, try_folder
+from staithe.storage import control, import_chunks, syncs, uploads
+from staithe.storage.database import Connection
+from staithe.storage.examination import Unreadable, queue_facts, read_as_it_is, schema_facts, sqlite_facts
+
+FILES_NAMED: Final[dict[str, Callable[[Connection], set[str]]]] = {
+    "staging": uploads.all_files,
+    "rejects": lambda connection: syncs.reject_files(connection) | import_chunks.reject_files(connection),
+    "exports": syncs.data_files,
+}
+"""The folders of a company, and which of their files its rows name."""
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """What to examine."""
+
+    data: Path
+    urls: tuple[str, ...]
+    clock: Clock
+    limits: Limits
+
+
+class Examination:
+    """One visit: facts are gathered store by store, and one that cannot be read does not keep the others from it."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.unreadable: dict[str, str] = {}
+        self.schemas: list[SchemaFacts] = []
+        self.sqlite: SqliteFacts | None = None
+        self.queues: list[QueueFacts] = []
+        self.files: list[FilesFacts] = []
+
+    def run(self) -> Deployment:
+        """Look at everything."""
+        companies = self.look_at_control()
+        for company in companies:
+            self.look_at_company(company)
+        return Deployment(
+            limits=self.target.limits,
+            software=software_facts(),
+            database="SQLite",
+            unreadable=self.unreadable,
+            schemas=tuple(self.schemas),
+            sqlite=self.sqlite,
+            disks=(disk_facts("data", self.target.data, holds_sqlite=True),),
+            staging=self.try_staging(companies),
+            servers=tuple(map(server_facts, self.target.urls)),
+            queues=tuple(self.queues),
+            files=tuple(self.files),
+        )
+
+    def look_at_control(self) -> list[Company]:
+        """Look at the control store: every company, or none if it cannot be read."""
+        try:
+            with read_as_it_is(self.target.data / "control.db") as connection:
+                self.sqlite = sqlite_facts(connection)
+                self.schemas.append(schema_facts(connection, "control", "control"))
+                return control.all_companies(connection)
+        except Unreadable as error:
+            self.unreadable["the control store"] = str(error)
+            return []
+
+    def look_at_company(self, company: Company) -> None:
+        """Look at a company's rows; at those of an older or newer schema only as far as that is known."""
+        try:
+            with read_as_it_is(self.folder_of(company) / "company.db") as connection:
+                schema = schema_facts(connection, company.name, "company")
+                self.schemas.append(schema)
+                if schema.version != schema.newest:
+                    return
+                self.queues.append(queue_facts(connection, company.name, self.target.clock()))
+                named = {folder: files_of(connection) for folder, files_of in FILES_NAMED.items()}
+        except Unreadable as error:
+            self.unreadable[f"company {company.name}"] = str(error)
+            return
+        self.files.append(self.look_at_files(company, named))
+
+    def look_at_files(self, company: Company, named: dict[str, set[str]]) -> FilesFacts:
+        """Count a company's files that nothing names."""
+        try:
+            counts = [
+                count_orphans(self.folder_of(company) / folder, files, ORPHAN_MIN_AGE_SECONDS)
+                for folder, files in named.items()
+            ]
+        except OSError as error:
+            return FilesFacts(company.name, 0, str(error))
+        return FilesFacts(company.name, sum(counts))
+
+    def try_staging(self, companies: list[Company]) -> StagingFacts | None:
+        """Write a file where the first company's uploads go; None if there is nothing yet."""
+        if not companies:
+            return None
+        place = self.folder_of(companies[0]) / "staging"
+        began = time.monotonic()
+        try:
+            try_folder(place)
+        except (OSError, ValueError, RequestError) as error:
+            return StagingFacts(str(place), failure=str(error))
+        return StagingFacts(str(place), time.monotonic() - began)
+
+    def folder_of(self, company: Company) -> Path:
+        return self.target.data / "companies" / str(company.id)
+
+
+def examine(target: Target) -> Deployment:
+    """Gather the facts of a deployment."""
+    return Examination(target).run()

@@ -1,0 +1,56 @@
+"""This machine: what runs on it, its disks, and whether a server answers."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from staithe import __version__
+from staithe.domain.deployment import DiskFacts, ServerFacts, SoftwareFacts
+from staithe.tls import accept_any_certificate
+
+MOUNTS: Final = Path("/proc/self/mounts")
+READY_SECONDS: Final = 10.0
+OCTAL: Final = re.compile(r"\\([0-7]{3})")
+
+
+def software_facts() -> SoftwareFacts:
+    """What runs here."""
+    return SoftwareFacts(__version__, platform.python_version(), f"{platform.system()} {platform.machine()}")
+
+
+def disk_facts(what: str, path: Path, *, holds_sqlite: bool) -> DiskFacts:
+    """The disk that a path is on; of a path that is not there yet, the nearest folder that is."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    usage = shutil.disk_usage(there)
+    return DiskFacts(what, str(path), file_system_of(there.resolve()), usage.free, usage.total, holds_sqlite)
+
+
+def file_system_of(path: Path) -> str:
+    """The type of the file system that holds a path, empty where the system does not tell (only Linux does)."""
+    if not MOUNTS.exists():
+        return ""
+    best, found = -1, ""
+    for line in MOUNTS.read_text().splitlines():
+        _, mounted, kind, *_ = line.split(" ")
+        # Spaces and the like stand in octal. Of two mounts on one folder, the later one is what is seen.
+        folder = Path(OCTAL.sub(lambda match: chr(int(match[1], 8)), mounted))
+        if path.is_relative_to(folder) and len(folder.parts) >= best:
+            best, found = len(folder.parts), kind
+    return found
+
+
+def server_facts(url: str) -> ServerFacts:
+    """What a server answers to `/readyz`."""
+    began = time.monotonic()
+    try:
+        answer = httpx.get(f"{url}/readyz", timeout=READY_SECONDS, trust_env=False, verify=accept_any_certificate())
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return ServerFacts(url, 0, failure=str(error) or type(error).__name__)
+    return ServerFacts(url, answer.status_code, time.monotonic() - began)
