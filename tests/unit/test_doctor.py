@@ -5,23 +5,27 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from staithe.domain.deployment import (
+from staithe.domain.doctor import GIB, MIB, evaluate, worst
+from staithe.domain.doctor_database import some
+from staithe.domain.doctor_facts import (
+    CitusFacts,
+    CitusNode,
     Deployment,
     DiskFacts,
     FilesFacts,
     Finding,
     Limits,
     Outcome,
+    PostgresFacts,
     QueueFacts,
+    SchemaFacts,
     SoftwareFacts,
     SqliteFacts,
     StagingFacts,
 )
-from staithe.domain.doctor import GIB, MIB, evaluate, worst
-from staithe.domain.doctor_database import some
 
 SOUND = Deployment(
-    limits=Limits(lease_seconds=10.0, stuck_seconds=600.0),
+    limits=Limits(lease_seconds=10.0, stuck_seconds=600.0, processes=2),
     software=SoftwareFacts("1.0", "3.13.0", "Linux x86_64"),
     database="SQLite",
     sqlite=SqliteFacts((3, 45, 1), "wal", "full"),
@@ -157,3 +161,153 @@ def test_long_lists_are_cut() -> None:
     assert some([]) == ""
     assert some(list("abcde")) == "a; b; c; d; e"
     assert some([str(n) for n in range(1205)]) == "0; 1; 2; 3; 4 and 1,200 more"
+
+
+POSTGRES = PostgresFacts(
+    version=160_004,
+    encoding="UTF8",
+    settings={
+        "fsync": "on",
+        "full_page_writes": "on",
+        "synchronous_commit": "on",
+        "wal_level": "logical",
+        "max_connections": "200",
+        "superuser_reserved_connections": "3",
+        "statement_timeout": "0",
+        "idle_in_transaction_session_timeout": "0",
+    },
+    is_standby=False,
+    may_make_schemas=True,
+    connections=20,
+    connections_of_process=65,
+    clock_seconds=0.01,
+    clock_doubt_seconds=0.02,
+)
+"""One in which nothing is wrong."""
+
+
+def changed_postgres(**changed: object) -> dict[str, object]:
+    return {"postgres": msgspec.structs.replace(POSTGRES, **changed), "sqlite": None, "database": "PostgreSQL"}
+
+
+def changed_settings(**settings: str) -> dict[str, object]:
+    return changed_postgres(settings={**POSTGRES.settings, **settings})
+
+
+def test_a_sound_postgresql() -> None:
+    findings = evaluate(msgspec.structs.replace(SOUND, **changed_postgres()))
+    assert {finding.outcome for finding in findings} == {Outcome.OK}
+    checks = {finding.check for finding in findings}
+    assert checks >= {"PostgreSQL", "rights", "durability", "connections", "time-outs", "clock of the database"}
+    assert checks.isdisjoint({"SQLite", "Citus", "nodes"})
+
+
+@pytest.mark.parametrize(
+    ("check", "changed", "outcome", "told"),
+    [
+        ("PostgreSQL", changed_postgres(version=130_022), "failure", "13.22, encoding UTF8"),
+        ("PostgreSQL", changed_postgres(version=140_000), "ok", "14.0, encoding UTF8"),
+        ("PostgreSQL", changed_postgres(encoding="SQL_ASCII"), "failure", "16.4, encoding SQL_ASCII"),
+        ("rights", changed_postgres(is_standby=True), "failure", "this server is a standby"),
+        ("rights", changed_postgres(may_make_schemas=False), "failure", "the role may not make schemas"),
+        (
+            "durability",
+            changed_settings(synchronous_commit="off"),
+            "failure",
+            "fsync=on, full_page_writes=on, synchronous_commit=off",
+        ),
+        (
+            "durability",
+            changed_settings(full_page_writes="off"),
+            "warning",
+            "fsync=on, full_page_writes=off, synchronous_commit=on",
+        ),
+        (
+            "durability",
+            changed_settings(synchronous_commit="remote_apply"),
+            "ok",
+            "fsync=on, full_page_writes=on, synchronous_commit=remote_apply",
+        ),
+        ("connections", changed_postgres(), "ok", "20 of 197 in use; 2 processes may open 130"),
+        (
+            "connections",
+            changed_settings(max_connections="100"),
+            "warning",
+            "20 of 97 in use; 2 processes may open 130",
+        ),
+        ("connections", changed_postgres(connections=190), "warning", "190 of 197 in use; 2 processes may open 130"),
+        (
+            "clock of the database",
+            changed_postgres(clock_seconds=-3.0),
+            "warning",
+            "the database's clock is 3.0 s behind this machine's",
+        ),
+        (
+            "clock of the database",
+            changed_postgres(clock_seconds=6.0),
+            "failure",
+            "the database's clock is 6.0 s ahead of this machine's",
+        ),
+        (
+            "clock of the database",
+            changed_postgres(clock_seconds=6.0, clock_doubt_seconds=5.0),
+            "ok",
+            "the database's clock is 6.0 s ahead of this machine's",
+        ),
+    ],
+)
+def test_postgresql(check: str, changed: dict[str, object], outcome: str, told: str) -> None:
+    finding = found(check, **changed)
+    assert (finding.outcome, finding.found) == (outcome, told)
+    assert bool(finding.advice) == (outcome != "ok")
+
+
+NODES = (
+    CitusNode("db0:5432", 0, is_active=True, takes_companies=False, is_reached=True, companies=0),
+    CitusNode("db1:5432", 1, is_active=True, takes_companies=True, is_reached=True, companies=7),
+    CitusNode("db2:5432", 2, is_active=True, takes_companies=True, is_reached=True, companies=5),
+)
+CITUS = CitusFacts(version="13.2-1", group=0, nodes=NODES, distributed=frozenset({"company_1", "company_2"}))
+SCHEMAS = (
+    SchemaFacts("control", 2, 2, "control"),
+    SchemaFacts("acme", 3, 3, "company_1"),
+    SchemaFacts("north", 3, 3, "company_2"),
+)
+
+
+def cluster(wal_level: str = "logical", **changed: object) -> dict[str, object]:
+    return {
+        **changed_settings(wal_level=wal_level),
+        "schemas": SCHEMAS,
+        "citus": msgspec.structs.replace(CITUS, **changed),
+    }
+
+
+def node_two(**changed: object) -> dict[str, object]:
+    return cluster(nodes=(*NODES[:2], msgspec.structs.replace(NODES[2], **changed)))
+
+
+@pytest.mark.parametrize(
+    ("check", "changed", "outcome", "told"),
+    [
+        ("Citus", cluster(), "ok", "13.2-1"),
+        ("Citus", cluster(version="12.0-1"), "ok", "12.0-1"),
+        ("Citus", cluster(version="11.3-1"), "failure", "11.3-1"),
+        ("coordinator", cluster(), "ok", "this is the coordinator"),
+        ("coordinator", cluster(group=1), "failure", "this is a worker node of the cluster"),
+        ("nodes", cluster(), "ok", "3 active, 2 of them take companies"),
+        ("nodes", node_two(is_reached=False), "failure", "cannot be reached: db2:5432"),
+        ("nodes", node_two(is_active=False), "warning", "not active: db2:5432"),
+        ("nodes", cluster(nodes=NODES[:1]), "failure", "none takes companies"),
+        ("moving companies", cluster(), "ok", "wal_level=logical"),
+        ("moving companies", cluster(wal_level="replica"), "warning", "wal_level=replica"),
+        ("placement", cluster(), "ok", "companies by node: db1:5432: 7; db2:5432: 5"),
+        ("placement", cluster(distributed=frozenset({"company_1"})), "warning", "not placed on a node: north"),
+        ("placement", node_two(companies=100), "warning", "uneven: db1:5432: 7; db2:5432: 100"),
+        ("placement", node_two(companies=24), "ok", "companies by node: db1:5432: 7; db2:5432: 24"),
+    ],
+)
+def test_citus(check: str, changed: dict[str, object], outcome: str, told: str) -> None:
+    finding = found(check, **changed)
+    assert (finding.outcome, finding.found) == (outcome, told)
+    assert bool(finding.advice) == (outcome != "ok")

@@ -10,12 +10,12 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
 from staithe.cli.progress import spinner
 from staithe.clock import make_clock
 from staithe.config import Settings
-from staithe.domain.deployment import Finding, Limits, Outcome
 from staithe.domain.doctor import evaluate, worst
+from staithe.domain.doctor_facts import Finding, Limits, Outcome
 from staithe.services.doctor import Target, examine
 from staithe.supervisor import URL_FILE
 
@@ -26,6 +26,7 @@ MINUTE_SECONDS: Final = 60.0
 
 def doctor(
     data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
     server: Annotated[
         list[str] | None,
         typer.Option(help="The URL of a server that should run, beside the one of --data. Repeatable."),
@@ -36,6 +37,10 @@ def doctor(
     lease_seconds: Annotated[
         float, typer.Option(min=0.5, help="What the servers are given; clocks may differ by half of it.")
     ] = DEFAULTS.lease_seconds,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="HTTP and worker processes on all machines: PostgreSQL needs room for each."),
+    ] = 2,
     clock_file: Annotated[
         Path | None, typer.Option(envvar="STAITHE_CLOCK_FILE", help="Seconds in this file move the clock: for tests.")
     ] = None,
@@ -43,14 +48,17 @@ def doctor(
 ) -> None:
     """Examine a deployment, and say what to change. Works beside running servers, and changes nothing.
 
-    Checks versions, schemas, clocks, durability, space, staging (one file is written, read and deleted), servers,
-    stuck syncs and forgotten files. Exit code 1 if a check fails, 0 if all is well or there are only warnings.
+    Checks versions, schemas, clocks, durability, connections, Citus nodes, space,
+    staging (one file is written, read and deleted), servers, stuck syncs and
+    forgotten files. Exit code 1 if a check fails, 0 if all is well or there are
+    only warnings.
     """
     target = Target(
         data=data.absolute(),
+        database=database,
         urls=(*noted_url(data), *(server or [])),
         clock=make_clock(clock_file),
-        limits=Limits(lease_seconds, stuck_minutes * MINUTE_SECONDS),
+        limits=Limits(lease_seconds, stuck_minutes * MINUTE_SECONDS, processes),
     )
     with spinner("examining"):
         findings = evaluate(examine(target))

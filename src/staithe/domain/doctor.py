@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from staithe.domain import doctor_database, doctor_queue
-from staithe.domain.deployment import Deployment, DiskFacts, Finding, Outcome
+from staithe.domain import doctor_citus, doctor_database, doctor_postgres, doctor_queue
+from staithe.domain.doctor_facts import Deployment, DiskFacts, Finding, Outcome
 
 Check = Callable[[Deployment], Iterable[Finding]]
 
@@ -114,8 +114,11 @@ CHECKS: Final[tuple[Check, ...]] = (
     software,
     doctor_database.unreadable_stores,
     doctor_database.schemas,
-    doctor_database.clocks,
+    doctor_database.newest_rows,
+    doctor_postgres.clock,
     doctor_database.sqlite,
+    doctor_postgres.postgres,
+    doctor_citus.citus,
     disks,
     staging,
     servers,

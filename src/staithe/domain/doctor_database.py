@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from staithe.domain.deployment import Deployment, Finding, Outcome
+from staithe.domain.doctor_facts import Deployment, Finding, Outcome
 
 OLDEST_SQLITE: Final = (3, 38)
 """From here on its JSON functions are always there; RETURNING is older [SQLite's release history]."""
@@ -19,12 +19,16 @@ def some(names: Sequence[str]) -> str:
     return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED:,} more"
 
 
+UNREADABLE_ADVICE: Final = {
+    "SQLite": "A fresh data directory is made by staithe serve; a damaged file needs a backup.",
+    "PostgreSQL": "Is it running, and --database right? The tables of a fresh one are made by staithe serve.",
+}
+
+
 def unreadable_stores(deployment: Deployment) -> Iterator[Finding]:
     """Every store could be read."""
     for store, reason in deployment.unreadable.items():
-        advice = (
-            "Nothing else of it was checked. A fresh --data is made by staithe serve; a damaged file needs a backup."
-        )
+        advice = f"Nothing else of it was checked. {UNREADABLE_ADVICE[deployment.database]}"
         yield Finding("database", Outcome.FAILURE, f"{store} cannot be read: {reason}", advice)
 
 
@@ -44,23 +48,24 @@ def schemas(deployment: Deployment) -> Iterator[Finding]:
         yield Finding("schema", Outcome.OK, f"the newest, in stores: {len(deployment.schemas):,}")
 
 
-def clocks(deployment: Deployment) -> Iterator[Finding]:
+def newest_rows(deployment: Deployment) -> Iterator[Finding]:
     """No row lies in the future of this machine's clock."""
     ahead = max(deployment.queues, key=lambda queue: queue.future_seconds, default=None)
     if ahead is None:
         return
-    found = f"the newest row of company {ahead.company} lies {ahead.future_seconds:,.0f} s in the future"
-    yield clock_finding(deployment, ahead.future_seconds, found, "no row lies in the future")
+    seconds = ahead.future_seconds
+    found = f"the newest row of company {ahead.company} lies {seconds:,.0f} s in the future"
+    yield clock_finding(deployment, "clock", seconds, found if seconds > 0 else "no row lies in the future")
 
 
-def clock_finding(deployment: Deployment, seconds: float, found: str, fine: str) -> Finding:
+def clock_finding(deployment: Deployment, check: str, seconds: float, found: str) -> Finding:
     """A difference of clocks, judged by the lease: past half of one, workers take each other for dead."""
     advice = "Set the clocks of all machines by NTP: leases, tokens and expiry go by them."
     if seconds > deployment.limits.lease_seconds / 2:
-        return Finding("clock", Outcome.FAILURE, found, advice)
+        return Finding(check, Outcome.FAILURE, found, advice)
     if seconds > NOTABLE_CLOCK_SECONDS:
-        return Finding("clock", Outcome.WARNING, found, advice)
-    return Finding("clock", Outcome.OK, fine)
+        return Finding(check, Outcome.WARNING, found, advice)
+    return Finding(check, Outcome.OK, found)
 
 
 def sqlite(deployment: Deployment) -> Iterator[Finding]:

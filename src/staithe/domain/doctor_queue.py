@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from staithe.domain.deployment import Deployment, Finding, Outcome
 from staithe.domain.doctor_database import some
+from staithe.domain.doctor_facts import Deployment, Finding, Outcome
 
 
 def stuck_syncs(deployment: Deployment) -> Iterator[Finding]:

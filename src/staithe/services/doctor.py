@@ -11,10 +11,12 @@ from msgspec import Struct
 
 from staithe.clock import Clock
 from staithe.domain.companies import Company
-from staithe.domain.deployment import (
+from staithe.domain.doctor_facts import (
+    CitusFacts,
     Deployment,
     FilesFacts,
     Limits,
+    PostgresFacts,
     QueueFacts,
     SchemaFacts,
     SqliteFacts,
@@ -26,7 +28,8 @@ from staithe.services.retention import ORPHAN_MIN_AGE_SECONDS
 from staithe.staging.examination import count_orphans, try_folder
 from staithe.storage import control, import_chunks, syncs, uploads
 from staithe.storage.database import Connection
-from staithe.storage.examination import Unreadable, queue_facts, read_as_it_is, schema_facts, sqlite_facts
+from staithe.storage.examination import Unreadable, open_as_they_are, queue_facts, schema_facts, sqlite_facts
+from staithe.storage.examination_postgres import citus_facts, postgres_facts
 
 FILES_NAMED: Final[dict[str, Callable[[Connection], set[str]]]] = {
     "staging": uploads.all_files,
@@ -37,22 +40,30 @@ FILES_NAMED: Final[dict[str, Callable[[Connection], set[str]]]] = {
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """What to examine."""
+    """What to examine: `database` is a URL of PostgreSQL, empty for SQLite."""
 
     data: Path
+    database: str
     urls: tuple[str, ...]
     clock: Clock
     limits: Limits
 
 
 class Examination:
-    """One visit: facts are gathered store by store, and one that cannot be read does not keep the others from it."""
+    """One visit: facts are gathered store by store, and one that cannot be read does not keep the others from it.
+
+    Raises:
+        ValidationFailed: the database's URL is none.
+    """
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.stores = open_as_they_are(target.data, target.database)
         self.unreadable: dict[str, str] = {}
         self.schemas: list[SchemaFacts] = []
         self.sqlite: SqliteFacts | None = None
+        self.postgres: PostgresFacts | None = None
+        self.citus: CitusFacts | None = None
         self.queues: list[QueueFacts] = []
         self.files: list[FilesFacts] = []
 
@@ -61,14 +72,17 @@ class Examination:
         companies = self.look_at_control()
         for company in companies:
             self.look_at_company(company)
+        self.stores.close()
         return Deployment(
             limits=self.target.limits,
             software=software_facts(),
-            database="SQLite",
+            database=self.stores.kind,
             unreadable=self.unreadable,
             schemas=tuple(self.schemas),
             sqlite=self.sqlite,
-            disks=(disk_facts("data", self.target.data, holds_sqlite=True),),
+            postgres=self.postgres,
+            citus=self.citus,
+            disks=(disk_facts("data", self.target.data, holds_sqlite=not self.target.database),),
             staging=self.try_staging(companies),
             servers=tuple(map(server_facts, self.target.urls)),
             queues=tuple(self.queues),
@@ -78,18 +92,27 @@ class Examination:
     def look_at_control(self) -> list[Company]:
         """Look at the control store: every company, or none if it cannot be read."""
         try:
-            with read_as_it_is(self.target.data / "control.db") as connection:
-                self.sqlite = sqlite_facts(connection)
+            with self.stores.server() as connection:
+                self.look_at_server(connection)
+            with self.stores.control() as connection:
                 self.schemas.append(schema_facts(connection, "control", "control"))
                 return control.all_companies(connection)
         except Unreadable as error:
             self.unreadable["the control store"] = str(error)
             return []
 
+    def look_at_server(self, connection: Connection) -> None:
+        """Look at the database itself."""
+        if self.target.database:
+            self.postgres = postgres_facts(connection, self.target.clock)
+            self.citus = citus_facts(connection)
+        else:
+            self.sqlite = sqlite_facts(connection)
+
     def look_at_company(self, company: Company) -> None:
         """Look at a company's rows; at those of an older or newer schema only as far as that is known."""
         try:
-            with read_as_it_is(self.folder_of(company) / "company.db") as connection:
+            with self.stores.company(company.id) as connection:
                 schema = schema_facts(connection, company.name, "company")
                 self.schemas.append(schema)
                 if schema.version != schema.newest:

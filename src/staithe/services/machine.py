@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 
 from staithe import __version__
-from staithe.domain.deployment import DiskFacts, ServerFacts, SoftwareFacts
+from staithe.domain.doctor_facts import DiskFacts, ServerFacts, SoftwareFacts
 from staithe.tls import accept_any_certificate
 
 MOUNTS: Final = Path("/proc/self/mounts")

@@ -1,21 +1,21 @@
-"""What `staithe doctor` asks a store. It opens stores as they are: nothing is made, migrated or written."""
+"""What `staithe doctor` asks a store of either kind. Stores are opened as they are: nothing is made or migrated."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from sqlalchemy import Connection, and_, exc, func, or_, select
 
-from staithe.domain.deployment import QueueFacts, SchemaFacts, SqliteFacts
+from staithe.domain.doctor_facts import QueueFacts, SchemaFacts, SqliteFacts
 from staithe.domain.errors import RequestError
 from staithe.domain.limits import SECOND
 from staithe.domain.syncs import SyncStatus
-from staithe.storage import sqlite
-from staithe.storage.database import Database, migration_scripts, schema_version
+from staithe.storage import postgres
+from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase, migration_scripts, schema_version
 from staithe.storage.tables import SYNC, UPLOAD
 
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
@@ -26,32 +26,160 @@ class Unreadable(Exception):
     """A store cannot be read; the message says why."""
 
 
-@contextmanager
-def read_as_it_is(path: Path) -> Generator[Connection]:
-    """A read transaction in a SQLite store whose schema may be older or newer than ours.
+class StoresAsTheyAre(Protocol):
+    """The stores of a deployment, whose schemas may be older or newer than ours."""
+
+    kind: str
+
+    def server(self) -> AbstractContextManager[Connection]:
+        """A read transaction that looks at the database's own settings alone; there need be no tables.
+
+        Raises:
+            Unreadable: the database cannot be had.
+        """
+        ...
+
+    def control(self) -> AbstractContextManager[Connection]:
+        """A read transaction in the control store.
+
+        Raises:
+            Unreadable: the store is not there, or the block cannot be done.
+        """
+        ...
+
+    def company(self, company_id: int) -> AbstractContextManager[Connection]:
+        """A read transaction in a company's store.
+
+        Raises:
+            Unreadable: the store is not there, or the block cannot be done.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class SqliteFilesAsTheyAre:
+    """SQLite files in a data directory."""
+
+    kind = "SQLite"
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+
+    def server(self) -> AbstractContextManager[Connection]:
+        """A read transaction in the control store."""
+        return self.control()
+
+    def control(self) -> AbstractContextManager[Connection]:
+        """A read transaction in the control store."""
+        return self.read(self.data / "control.db")
+
+    def company(self, company_id: int) -> AbstractContextManager[Connection]:
+        """A read transaction in a company's store."""
+        return self.read(self.data / "companies" / str(company_id) / "company.db")
+
+    @contextmanager
+    def read(self, path: Path) -> Generator[Connection]:
+        """A read transaction in a file."""
+        if not path.is_file():
+            raise Unreadable(f"{path} does not exist.")
+        database = SqliteDatabase(path)
+        try:
+            with read_only(database, str(path)) as connection:
+                check_tables(connection, str(path))
+                yield connection
+        finally:
+            database.close()
+
+    def close(self) -> None:
+        """Nothing: each file is closed at once."""
+
+
+class PostgresSchemasAsTheyAre:
+    """Schemas of a PostgreSQL database."""
+
+    kind = "PostgreSQL"
+
+    def __init__(self, url: str) -> None:
+        parsed = postgres.read_url(url)
+        self.place = parsed.set(drivername="postgresql").render_as_string(hide_password=True)
+        self.engine = postgres.open_engine(parsed)
+
+    @contextmanager
+    def server(self) -> Generator[Connection]:
+        """A read transaction that needs no tables."""
+        with read_only(PostgresDatabase(self.engine, "control"), self.place) as connection:
+            yield connection
+
+    def control(self) -> AbstractContextManager[Connection]:
+        """A read transaction in the control store."""
+        return self.read("control")
+
+    def company(self, company_id: int) -> AbstractContextManager[Connection]:
+        """A read transaction in a company's store."""
+        return self.read(f"company_{company_id}")
+
+    @contextmanager
+    def read(self, schema: str) -> Generator[Connection]:
+        """A read transaction in a schema."""
+        place = f"{self.place}, schema {schema}"
+        with read_only(PostgresDatabase(self.engine, schema), place) as connection:
+            check_tables(connection, place)
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_as_they_are(data: Path, url: str) -> StoresAsTheyAre:
+    """The stores of a data directory, or, if there is a URL, those of a PostgreSQL database.
 
     Raises:
-        Unreadable: the store is not there, or the block cannot be done.
+        ValidationFailed: it is no URL of a PostgreSQL database.
     """
-    if not path.is_file():
-        raise Unreadable(f"{path} does not exist.")
-    database = Database(sqlite.open_engine(path))
+    return PostgresSchemasAsTheyAre(url) if url else SqliteFilesAsTheyAre(data)
+
+
+@contextmanager
+def read_only(database: Database, place: str) -> Generator[Connection]:
+    """A read transaction.
+
+    Raises:
+        Unreadable: the store cannot be had, or the block cannot be done.
+    """
     try:
         with database.read() as connection:
             yield connection
-    except (exc.DBAPIError, sqlite3.DatabaseError) as error:
-        cause = error.orig if isinstance(error, exc.DBAPIError) else error
-        raise Unreadable(f"{path}: {cause}.") from error
     except RequestError as error:
-        raise Unreadable(f"{path}: {error.message}") from error
-    finally:
-        database.close()
+        raise Unreadable(f"{place}: {reason_of(error.__cause__ or error)}") from error
+    except (exc.DBAPIError, sqlite3.DatabaseError) as error:
+        raise Unreadable(f"{place}: {reason_of(error)}") from error
+
+
+def check_tables(connection: Connection, place: str) -> None:
+    """Make sure that there is a store.
+
+    Raises:
+        Unreadable: there is none.
+    """
+    if schema_version(connection) == 0:
+        raise Unreadable(f"{place} has no tables of Staithe.")
+
+
+def reason_of(error: BaseException) -> str:
+    """What the driver said, in one line."""
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    return " ".join(str(cause).split())
 
 
 def schema_facts(connection: Connection, store: str, migrations: str) -> SchemaFacts:
     """How far a store's schema is, and how far it could be."""
     newest = len(migration_scripts(migrations, connection.dialect.name))
-    return SchemaFacts(store, schema_version(connection), newest)
+    schema = connection.get_execution_options().get(postgres.SCHEMA, "")
+    return SchemaFacts(store, schema_version(connection), newest, schema)
 
 
 def sqlite_facts(connection: Connection) -> SqliteFacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 from msgspec import Struct
 
@@ -37,8 +38,11 @@ class SchemaFacts(Struct, frozen=True):
     """Which migration a store has had last, and the newest that this Staithe knows."""
 
     store: str
+    """Whose it is: a company's name, or `control`."""
     version: int
     newest: int
+    schema: str = ""
+    """Its schema in PostgreSQL."""
 
 
 class SqliteFacts(Struct, frozen=True):
@@ -47,6 +51,63 @@ class SqliteFacts(Struct, frozen=True):
     version: tuple[int, ...]
     journal_mode: str
     synchronous: str
+
+
+class PostgresFacts(Struct, frozen=True, kw_only=True):
+    """PostgreSQL as a new connection of the server gets it."""
+
+    version: int
+    """As the server counts: 150018 is 15.18."""
+    encoding: str
+    settings: Mapping[str, str]
+    """Those of `POSTGRES_SETTINGS`, as `SHOW` tells them."""
+    is_standby: bool
+    may_make_schemas: bool
+    connections: int
+    """Sessions of clients, whoever they are."""
+    connections_of_process: int
+    """As many as one process of Staithe may open."""
+    clock_seconds: float
+    """How far the database's clock is ahead of this machine's."""
+    clock_doubt_seconds: float
+    """What that may be wrong by: half of the time that asking took."""
+
+
+POSTGRES_SETTINGS: Final = (
+    "fsync",
+    "full_page_writes",
+    "synchronous_commit",
+    "wal_level",
+    "max_connections",
+    "superuser_reserved_connections",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+)
+
+
+class CitusNode(Struct, frozen=True):
+    """One node of a Citus cluster; group 0 is the coordinator."""
+
+    address: str
+    group: int
+    is_active: bool
+    takes_companies: bool
+    """Whether new schemas are placed on it."""
+    is_reached: bool
+    """Whether the coordinator can connect to it now."""
+    companies: int
+    """Schemas that lie on it."""
+
+
+class CitusFacts(Struct, frozen=True, kw_only=True):
+    """A Citus cluster, seen from the node that we are connected to."""
+
+    version: str
+    group: int
+    """Of this node: 0 is the coordinator."""
+    nodes: tuple[CitusNode, ...]
+    distributed: frozenset[str]
+    """The schemas that are placed on a node."""
 
 
 class DiskFacts(Struct, frozen=True):
@@ -103,6 +164,8 @@ class Limits(Struct, frozen=True):
 
     lease_seconds: float
     stuck_seconds: float
+    processes: int
+    """Staithe's processes that use the database, on all machines."""
 
 
 class Deployment(Struct, frozen=True, kw_only=True):
@@ -116,6 +179,8 @@ class Deployment(Struct, frozen=True, kw_only=True):
     """Stores that could not be read, and why."""
     schemas: tuple[SchemaFacts, ...] = ()
     sqlite: SqliteFacts | None = None
+    postgres: PostgresFacts | None = None
+    citus: CitusFacts | None = None
     disks: tuple[DiskFacts, ...] = ()
     staging: StagingFacts | None = None
     servers: tuple[ServerFacts, ...] = ()
