@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from dataclasses import dataclass
+from typing import Final
 
 from staithe.clock import Clock, make_clock
 from staithe.config import Settings
+from staithe.domain.errors import Busy
 from staithe.services.accounts import Logins
 from staithe.services.company_limits import KnownLimits
 from staithe.services.stores import Stores
 from staithe.services.tokens import Tokens
+
+LOGGER: Final = logging.getLogger(__name__)
+TRY_AGAIN: Final = 75
+"""The exit code of a process that could not begin, though nothing is wrong with it: `EX_TEMPFAIL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +38,16 @@ def build(settings: Settings) -> App:
     tokens = Tokens(stores, settings.access_token_seconds)
     limits = KnownLimits(stores, settings.company_limits)
     return App(settings, stores, Logins(stores), tokens, limits, make_clock(settings.clock_file))
+
+
+def build_or_exit(settings: Settings) -> App:
+    """The same in a process of a supervisor, which starts it anew if the database cannot be reached yet.
+
+    Raises:
+        SystemExit: it cannot, with the code `TRY_AGAIN`.
+    """
+    try:
+        return build(settings)
+    except Busy as error:
+        LOGGER.warning("cannot begin: %s", error.message)
+        sys.exit(TRY_AGAIN)

@@ -21,7 +21,9 @@ from typing import Final
 
 import msgspec
 
+from staithe.app import TRY_AGAIN
 from staithe.config import Settings
+from staithe.domain.errors import Busy
 from staithe.observing.folder import MetricsFolder
 from staithe.services.stores import Stores
 from staithe.storage import control, syncs
@@ -32,6 +34,9 @@ URL_FILE: Final = "serve.url"
 BACKLOG: Final = 1024
 WATCH_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 30.0
+PAUSE_SECONDS: Final = 2.0
+"""Between two starts of a process that cannot begin yet."""
+
 QUICK_DEATH_SECONDS: Final = 2.0
 MOST_QUICK_DEATHS: Final = 5
 
@@ -60,12 +65,20 @@ class Child:
         """
         if self.process is None or self.process.poll() is None:
             return
+        if self.process.returncode == TRY_AGAIN:
+            if time.monotonic() - self.started_at > PAUSE_SECONDS:
+                self.run()
+            return
         lived = time.monotonic() - self.started_at
         self.quick_deaths = self.quick_deaths + 1 if lived < QUICK_DEATH_SECONDS else 0
         if self.quick_deaths >= MOST_QUICK_DEATHS:
             raise RuntimeError(f"the {self.name} process does not stay alive (exit code {self.process.returncode})")
         LOGGER.warning("the %s process died (exit code %s): starting it anew", self.name, self.process.returncode)
-        self.on_death()
+        try:
+            self.on_death()
+        except Busy as error:
+            # What it held is free when its leases are over.
+            LOGGER.warning("nothing can be done for it: %s", error.message)
         self.run()
 
 

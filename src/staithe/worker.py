@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Final
 
-from staithe.app import App, build
+from staithe.app import App, build_or_exit
 from staithe.config import from_environment
 from staithe.domain.companies import Company
 from staithe.domain.fairness import Turns
@@ -242,7 +242,7 @@ def main() -> None:
     """Run a worker with the settings that the parent process handed over; arguments: its name, the parent's id."""
     settings = from_environment()
     lifetime.start("worker", settings)
-    app = build(settings)
+    app = build_or_exit(settings)
     worker = Worker(app, sys.argv[1])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())

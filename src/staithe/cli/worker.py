@@ -12,7 +12,7 @@ from staithe.cli.serve_options import AccessLog, ClockFile, LeaseSeconds, LogFor
 from staithe.config import Settings
 from staithe.data_lock import hold_data
 from staithe.domain.errors import NotFound
-from staithe.observing import logs
+from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
@@ -40,6 +40,8 @@ def worker(
     staithe serve --workers N starts workers, and this command runs only while
     no server does.
     """
+    logs.configure("worker", log_format, access_log=access_log)
+    traces.check_environment()
     settings = Settings(
         data=data.absolute(),
         database=database,
@@ -53,7 +55,6 @@ def worker(
         log_format=log_format.value,
         access_log=access_log,
     )
-    logs.configure("workers", log_format, access_log=access_log)
     if settings.has_store_of_its_own and not (settings.data / "control.db").exists():
         raise NotFound(
             f"There is no store in the data directory {settings.data}.",

@@ -12,7 +12,7 @@ import sys
 
 import uvicorn
 
-from staithe.app import build
+from staithe.app import build_or_exit
 from staithe.config import from_environment
 from staithe.http.asgi import build_application
 from staithe.observing import lifetime
@@ -30,7 +30,7 @@ def main() -> None:
     """Serve with the settings that the parent process handed over; arguments: the socket's number, the parent's id."""
     settings = from_environment()
     lifetime.start("http", settings)
-    application = build_application(build(settings))
+    application = build_application(build_or_exit(settings))
     config = uvicorn.Config(
         application,
         http="httptools",

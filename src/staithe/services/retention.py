@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
@@ -80,11 +81,15 @@ def expired_definitions(connection: Connection, now: int) -> Iterator[Definition
 
 
 def sweep(store: CompanyStore, min_age_seconds: float = ORPHAN_MIN_AGE_SECONDS) -> int:
-    """Delete the files that a crash left and no row names."""
+    """Delete the files that a crash left and no row names.
+
+    Old are those that were so when the rows were read: this process may have been stopped since.
+    """
+    began = time.time()
     with store.database.read() as connection:
         named = {
             store.staging: uploads.all_files(connection),
             store.rejects: syncs.reject_files(connection) | import_chunks.reject_files(connection),
             store.exports: syncs.data_files(connection),
         }
-    return sum(folder.sweep(files, min_age_seconds) for folder, files in named.items())
+    return sum(folder.sweep(files, min_age_seconds + time.time() - began) for folder, files in named.items())

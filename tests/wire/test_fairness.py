@@ -1,0 +1,90 @@
+"""A company with one small sync, beside one that has queued a great many large ones."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+from tests.conftest import StartServer
+from tests.support.api import FINAL, Api
+from tests.support.imports import define_import
+
+DEFINITIONS, ROUNDS_QUEUED, RECORDS = 8, 6, 8_000
+SMALL_SYNCS = 5
+MOST_WAITED_FOR = 2
+
+
+def queue_large(api: Api) -> None:
+    """Queue imports of many records, several of each definition, which run one after the other."""
+    uris = [define_import(api, name=f"large {number}") for number in range(DEFINITIONS)]
+    for _ in range(ROUNDS_QUEUED):
+        for number, uri in enumerate(uris):
+            lines = [f"person-{number}-{n}@example.com,First" for n in range(RECORDS)]
+            body = "\n".join(["emailAddress,firstName", *lines]).encode()
+            assert api.upload(uri, body, **{"content-type": "text/csv"}).status_code == 204
+            api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status()
+
+
+def all_syncs(api: Api) -> list[dict[str, Any]]:
+    """Every sync, as the API lists them."""
+    return list(api.bulk("GET", "/syncs").raise_for_status().json()["items"])
+
+
+def wait_for_more(api: Api, begun_before: int) -> int:
+    """Wait until more large syncs have begun than before; gives how many."""
+    limit = time.monotonic() + 120
+    while True:
+        begun = sum("syncStartedAt" in sync for sync in all_syncs(api))
+        if begun > begun_before:
+            return begun
+        assert time.monotonic() < limit, "the large syncs do not go on"
+        time.sleep(0.01)
+
+
+def waited_for(small: dict[str, Any], large: list[dict[str, Any]]) -> int:
+    """How many large syncs both began and ended between the creation of the small one and its beginning."""
+    ended = [sync for sync in large if sync["status"] in FINAL]
+    return sum(
+        small["createdAt"] < sync["syncStartedAt"] and sync["syncEndedAt"] < small["syncStartedAt"] for sync in ended
+    )
+
+
+def test_a_small_sync_waits_for_at_most_two_of_another_companys_large_ones(servers: StartServer) -> None:
+    server = servers("--workers", "0")
+    # The one with the large syncs is older, and so are its syncs: nothing but fairness is for the other.
+    large_api, _ = server.new_company("large")
+    small_api, _ = server.new_company("small")
+    queue_large(large_api)
+    assert server.stop() == 0
+    server = servers("--workers", "1")
+    large_api, small_api = server.api("large\\ann:secret"), server.api("small\\ann:secret")
+    small_uri = define_import(small_api)
+    small: list[dict[str, Any]] = []
+    begun = 0
+    for number in range(SMALL_SYNCS):
+        small_api.upload(small_uri, [{"emailAddress": f"small-{number}@example.com"}]).raise_for_status()
+        begun = wait_for_more(large_api, begun)
+        small.append(small_api.sync(small_uri, 120))
+    large = all_syncs(large_api)
+    assert len(large) == DEFINITIONS * ROUNDS_QUEUED
+    assert sum(sync["status"] not in FINAL for sync in large) > 4, "the large syncs were too quick: queue more"
+    assert statistics.median(waited_for(sync, large) for sync in small) <= MOST_WAITED_FOR
+    assert server.stop() == 0
+
+
+def test_a_company_alone_still_has_syncs_side_by_side(servers: StartServer) -> None:
+    server = servers("--workers", "0")
+    api, _ = server.new_company("large")
+    queue_large(api)
+    assert server.stop() == 0
+    server = servers("--workers", "1")
+    api = server.api("large\\ann:secret")
+    limit = time.monotonic() + 120
+    at_once = 0
+    while at_once < 3:
+        statuses = [sync["status"] for sync in all_syncs(api)]
+        at_once = max(at_once, statuses.count("active"))
+        assert "pending" in statuses, f"never more than {at_once} at once"
+        assert time.monotonic() < limit
+    assert server.stop() == 0
