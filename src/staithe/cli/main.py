@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from staithe import __version__
-from staithe.cli import accounts, clients, demo, doctor, limits, run, seed, serve, status, worker
+from staithe.cli import accounts, backups, clients, demo, doctor, limits, run, seed, serve, status, worker
 from staithe.cli.console import ERRORS
 from staithe.domain.errors import RequestError
 
@@ -45,6 +45,8 @@ app.command("run", context_settings={"allow_interspersed_args": False}, epilog=r
 app.command("seed")(seed.seed)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
+app.command("backup")(backups.backup)
+app.command("restore")(backups.restore)
 company_app = typer.Typer(help="Companies: each has its own store, contacts and users.", no_args_is_help=True)
 company_app.command("create")(accounts.create_company)
 company_app.command("limits")(limits.set_limits)

@@ -16,6 +16,7 @@ from staithe.domain.companies import NAME_RULE, Company, Role, User, is_name
 from staithe.domain.errors import Conflict, Failure, NotAuthenticated, NotFound, ValidationFailed
 from staithe.services.stores import Stores
 from staithe.storage import control
+from staithe.storage.database import Connection
 
 REMEMBER_SECONDS: Final = 300
 MOST_REMEMBERED: Final = 10_000
@@ -38,6 +39,21 @@ def create_company(stores: Stores, name: str, at: int) -> Company:
             raise Conflict(f"There is a company {name} already.", "Choose another name.")
     stores.open(company)
     return company
+
+
+def refuse_taken(connection: Connection, name: str) -> None:
+    """Make sure that a company can have a name.
+
+    Raises:
+        Conflict: another has it.
+    """
+    if control.find_company(connection, name) is not None:
+        raise Conflict(f"There is a company {name} already.", "Choose another name.")
+    if control.is_taken(connection, name):
+        raise Conflict(
+            f"A restore to the name {name} is under way, or has broken off.",
+            "Choose another name; or call staithe restore again, which removes what a restore that broke off has left.",
+        )
 
 
 def find_company(stores: Stores, name: str) -> Company:

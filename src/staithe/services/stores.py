@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from staithe.domain.backups import Folder
 from staithe.domain.companies import Company
 from staithe.staging.arrow_folder import ArrowFolder
 from staithe.storage import control
@@ -27,6 +28,7 @@ class CompanyStore:
         self.staging = ArrowFolder(folder / "staging")
         self.rejects = ArrowFolder(folder / "rejects")
         self.exports = ArrowFolder(folder / "exports")
+        self.folders = {Folder.STAGING: self.staging, Folder.REJECTS: self.rejects, Folder.EXPORTS: self.exports}
 
 
 class Stores:
@@ -52,6 +54,16 @@ class Stores:
                 database = self.databases.open_company(company.id)
                 self.opened[company.id] = CompanyStore(company, database, self.data / "companies" / str(company.id))
             return self.opened[company.id]
+
+    def erase(self, company: Company) -> None:
+        """Remove all rows and files of a company that nobody sees, but for its row in the control store."""
+        store = self.open(company)
+        for folder in store.folders.values():
+            folder.clear()
+        store.database.close()
+        with self.lock:
+            del self.opened[company.id]
+        self.databases.erase_company(company.id)
 
     def hint_pending(self, company: Company) -> None:
         """Wake the workers: a sync of this company is pending."""

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import BinaryIO, Final, Self
 
 import pyarrow as pa
 
@@ -64,6 +64,37 @@ class ArrowFolder:
                     rows.extend(batch.slice(begin, limit - len(rows)).to_pylist())
                 first += batch.num_rows
         return rows
+
+    def open(self, name: str) -> BinaryIO:
+        """A file as its bytes; once open, it can be read to its end though it is deleted.
+
+        Raises:
+            FileNotFoundError: it is gone.
+        """
+        return (self.root / name).open("rb")
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Store a file that another folder had, under its name there.
+
+        Raises:
+            StorageFull: the disk is full.
+        """
+        unfinished = self.root / f"{name}{UNFINISHED_ENDING}"
+        with DiskFullGuard(), unfinished.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+            unfinished.rename(self.root / name)
+
+    def settle(self) -> None:
+        """Make durable that the files that were put are there."""
+        sync_folder(self.root)
+
+    def clear(self) -> None:
+        """Delete all files."""
+        for path in self.root.iterdir():
+            path.unlink(missing_ok=True)
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete files; those that are gone already are no error."""

@@ -19,8 +19,13 @@ COUNTER: Final = "contactField"
 
 def load_catalogue(connection: Connection) -> Catalogue:
     """The company's contact fields at this moment."""
-    own = tuple(to_field(row) for row in connection.execute(select(CONTACT_FIELD).order_by(CONTACT_FIELD.c.id)))
+    own = own_fields(connection)
     return Catalogue(STANDARD.fields + own) if own else STANDARD
+
+
+def own_fields(connection: Connection) -> tuple[Field, ...]:
+    """The fields that the company has made, by id."""
+    return tuple(to_field(row) for row in connection.execute(select(CONTACT_FIELD).order_by(CONTACT_FIELD.c.id)))
 
 
 def to_field(row: Row[Any]) -> Field:
@@ -41,6 +46,11 @@ def take_number(connection: Connection) -> int:
 def add_field(connection: Connection, field: Field) -> None:
     """Insert a field, and add its column: contacts have no value in it yet."""
     connection.execute(insert(CONTACT_FIELD).values(**to_row(field)))
+    add_column(connection, field)
+
+
+def add_column(connection: Connection, field: Field) -> None:
+    """Add the column of a field to the table of contacts."""
     column = tables.contact_columns([field])[0]
     column_type = column.type.compile(dialect=connection.dialect)
     connection.exec_driver_sql(f"ALTER TABLE contact ADD COLUMN {column.name} {column_type}")

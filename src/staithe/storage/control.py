@@ -1,15 +1,21 @@
-"""The control store: companies, users, and hints that a company has pending syncs."""
+"""The control store: companies, users, and hints that a company has pending syncs.
+
+A company whose restore is not complete has a row, so that its number and name are taken, and is seen by nobody.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.identifiers import NUL
 from staithe.storage import dialect
 from staithe.storage.tables import COMPANY, PENDING, USER
+
+IS_WHOLE: Final = COMPANY.c.restore_began_at.is_(None)
 
 
 def add_company(connection: Connection, name: str, at: int) -> Company | None:
@@ -22,13 +28,50 @@ def add_company(connection: Connection, name: str, at: int) -> Company | None:
 
 def find_company(connection: Connection, name: str) -> Company | None:
     """A company by name, in any case."""
-    row = connection.execute(select(COMPANY).where(COMPANY.c.name_key == name.lower())).one_or_none()
+    row = connection.execute(select(COMPANY).where(IS_WHOLE, COMPANY.c.name_key == name.lower())).one_or_none()
     return None if row is None else Company(row.id, row.name)
 
 
 def all_companies(connection: Connection) -> list[Company]:
     """Every company, by id."""
-    return [Company(row.id, row.name) for row in connection.execute(select(COMPANY).order_by(COMPANY.c.id))]
+    return to_companies(connection, select(COMPANY).where(IS_WHOLE))
+
+
+def to_companies(connection: Connection, query: Select[Any]) -> list[Company]:
+    return [Company(row.id, row.name) for row in connection.execute(query.order_by(COMPANY.c.id))]
+
+
+def companies_restored(connection: Connection) -> list[Company]:
+    """The companies whose restore has begun and is not complete."""
+    return to_companies(connection, select(COMPANY).where(~IS_WHOLE))
+
+
+def is_taken(connection: Connection, name: str) -> bool:
+    """Whether there is a company of this name, in any case, or one is being restored."""
+    return connection.execute(select(COMPANY.c.id).where(COMPANY.c.name_key == name.lower())).first() is not None
+
+
+def begin_restore(connection: Connection, name: str, at: int) -> Company:
+    """Insert a company that nobody sees before `end_restore`."""
+    values = {"name": name, "name_key": name.lower(), "created_at": at, "restore_began_at": at}
+    return Company(connection.execute(insert(COMPANY).values(values).returning(COMPANY.c.id)).scalar_one(), name)
+
+
+def end_restore(connection: Connection, company: Company) -> bool:
+    """Let a company be seen. False, and nothing is changed, if its restore was given up."""
+    whole = update(COMPANY).where(COMPANY.c.id == company.id, ~IS_WHOLE).values(restore_began_at=None)
+    return connection.execute(whole).rowcount == 1
+
+
+def forget_restore(connection: Connection, company: Company) -> None:
+    """Delete the row of a company whose restore is given up; what it has stored must be gone already."""
+    connection.execute(delete(COMPANY).where(COMPANY.c.id == company.id, ~IS_WHOLE))
+
+
+def add_restored_users(connection: Connection, company: Company, values: Mapping[str, Sequence[Any]]) -> None:
+    """Insert users as a backup has them: the values of each column but numbers."""
+    rows = zip(*values.values(), strict=True)
+    connection.execute(insert(USER), [dict(zip(values, row, strict=True)) | {"company_id": company.id} for row in rows])
 
 
 def add_user(connection: Connection, company: Company, name: str, password_hash: str, role: Role, at: int) -> User:
@@ -52,7 +95,7 @@ def change_user(connection: Connection, user: User, password_hash: str, role: Ro
 SELECT_USER: Final = (
     select(USER, COMPANY.c.name.label("company_name"))
     .join(COMPANY, COMPANY.c.id == USER.c.company_id)
-    .where(COMPANY.c.name_key == bindparam("company_key"), USER.c.name_key == bindparam("user_key"))
+    .where(IS_WHOLE, COMPANY.c.name_key == bindparam("company_key"), USER.c.name_key == bindparam("user_key"))
 )
 """Every request with a password reads this: to make the statement anew takes longer than to run it."""
 
@@ -95,4 +138,4 @@ def forget_hint(connection: Connection, company_id: int, hints: int) -> None:
 
 def is_empty(connection: Connection) -> bool:
     """Whether there is no company yet."""
-    return connection.execute(select(func.count()).select_from(COMPANY)).scalar_one() == 0
+    return connection.execute(select(func.count()).select_from(COMPANY).where(IS_WHOLE)).scalar_one() == 0

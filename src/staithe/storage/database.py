@@ -50,6 +50,14 @@ class Database(Protocol):
         """
         ...
 
+    def alone(self, purpose: str) -> AbstractContextManager[bool]:
+        """Hold a lock of this store that ends with the process, if not before; gives whether it could be had.
+
+        Args:
+            purpose: what it is for; locks for different purposes do not meet.
+        """
+        ...
+
     def close(self) -> None:
         """Close what belongs to this store alone."""
         ...
@@ -82,6 +90,12 @@ class SqliteDatabase:
                 yield connection
         finally:
             self.write_lock.release()
+
+    @contextmanager
+    def alone(self, purpose: str) -> Generator[bool]:
+        """Hold a lock that ends with the process: that of a file."""
+        with sqlite.file_lock(self.engine, purpose) as is_held:
+            yield is_held
 
     def close(self) -> None:
         """Close every connection."""
@@ -118,6 +132,12 @@ class PostgresDatabase:
                     advice = "See whether it was done, before you send it again."
                     raise OutcomeUnknown(message, advice) from error
                 raise
+
+    @contextmanager
+    def alone(self, purpose: str) -> Generator[bool]:
+        """Hold a lock that ends with the process: that of a session."""
+        with wrap_errors(postgres), postgres.session_lock(self.engine, f"{self.schema} {purpose}") as is_held:
+            yield is_held
 
     def close(self) -> None:
         """Nothing: the connections belong to all stores of the database."""
@@ -163,6 +183,11 @@ def migration_scripts(migrations: str, dialect: str) -> list[str]:
     folder = resources.files("staithe.storage") / "migrations" / migrations
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{dialect}.sql"))
     return [(folder / name).read_text("utf-8") for name in names]
+
+
+def newest_schema(migrations: str) -> int:
+    """How many migrations this version has: what `schema_version` gives of a store that was opened."""
+    return len(migration_scripts(migrations, "sqlite"))
 
 
 def schema_version(connection: Connection) -> int:

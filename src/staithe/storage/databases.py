@@ -35,6 +35,10 @@ class Databases(Protocol):
         """The store of a company."""
         ...
 
+    def erase_company(self, company_id: int) -> None:
+        """Remove all rows of a company, whose store nobody has open."""
+        ...
+
     def watch(self) -> Watch:
         """Begin to watch for hints."""
         ...
@@ -57,10 +61,20 @@ class SqliteFiles:
 
     def open_company(self, company_id: int) -> Database:
         """The store of a company."""
-        database = SqliteDatabase(self.data / "companies" / str(company_id) / "company.db")
+        database = SqliteDatabase(self.file_of(company_id))
         migrate(database, "company")
         self.opened.append(database)
         return database
+
+    def file_of(self, company_id: int) -> Path:
+        """The file of a company's store."""
+        return self.data / "companies" / str(company_id) / "company.db"
+
+    def erase_company(self, company_id: int) -> None:
+        """Remove a file, and what SQLite keeps beside it."""
+        for ending in ("-wal", "-shm", ""):
+            path = self.file_of(company_id)
+            path.with_name(path.name + ending).unlink(missing_ok=True)
 
     def watch(self) -> sqlite.CommitWatch:
         """Watch for commits of other connections to the control store."""
@@ -87,6 +101,12 @@ class PostgresSchemas:
         database = PostgresDatabase(self.engine, f"company_{company_id}")
         migrate(database, "company")
         return database
+
+    def erase_company(self, company_id: int) -> None:
+        """Drop a schema."""
+        schema = f"company_{company_id}"
+        with PostgresDatabase(self.engine, schema).write() as connection:
+            postgres.drop_schema(connection, schema)
 
     def watch(self) -> postgres.HintWatch:
         """Listen for hints."""

@@ -30,6 +30,10 @@ class Dialect(Protocol):
         """Index a column of contacts by its values; texts in lower case."""
         ...
 
+    def match_index_columns(self, connection: Connection) -> list[str]:
+        """The columns of contacts that have an index of `make_match_index`."""
+        ...
+
     def match_values(
         self, connection: Connection, column: str, keys: Mapping[int, str | float], *, is_text: bool, exact: bool
     ) -> list[int]:
@@ -71,6 +75,14 @@ class Dialect(Protocol):
         audit: Mapping[str, FieldValue],
     ) -> None:
         """Update rows by `id` as the rule of each column says. None was not sent; an empty text is an empty value."""
+        ...
+
+    def insert_rows(self, connection: Connection, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
+        """Insert rows as they are: the values of each column. Columns that are not named are NULL.
+
+        Raises:
+            ValidationFailed: a text is none that this database can hold.
+        """
         ...
 
     def wake(self, connection: Connection) -> None:

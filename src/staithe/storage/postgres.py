@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
@@ -96,6 +98,22 @@ def make_schema(connection: Connection, schema: str, *, is_company: bool) -> Non
     """Make a schema, if it is not there. With Citus a company's is placed on a node, and the control store is not."""
     connection.exec_driver_sql(f"SET LOCAL citus.enable_schema_based_sharding TO {'on' if is_company else 'off'}")
     connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+
+
+def drop_schema(connection: Connection, schema: str) -> None:
+    """Drop a schema with all that is in it, if it is there."""
+    connection.exec_driver_sql(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+
+
+@contextmanager
+def session_lock(engine: Engine, name: str) -> Generator[bool]:
+    """Take a lock for a session of its own, if nobody else has it; gives whether it was had."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # Not to be pooled: the end of the session is the end of the lock.
+        connection.detach()
+        values = {"name": name}
+        query = f"SELECT pg_try_advisory_lock({LOCK_CLASS}, hashtext(%(name)s))"
+        yield bool(connection.exec_driver_sql(query, values).scalar_one())
 
 
 ERRORS: Final = (exc.DBAPIError, exc.TimeoutError, psycopg.Error)

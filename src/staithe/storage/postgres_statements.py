@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, 
 from sqlalchemy import cast as sql_cast
 
 from staithe.domain.definitions import UpdateRule
+from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, FieldValue
 from staithe.domain.identifiers import NUL
 from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, split_pattern
@@ -55,6 +56,18 @@ def make_match_index(connection: Connection, column: str, *, is_text: bool) -> N
     """Index a column of contacts by its values; texts in lower case (of ASCII letters: the column's collation is C)."""
     by = indexed(column, is_text=is_text)
     connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact (({by}))")
+
+
+MATCH_INDEXES: Final = text(
+    "SELECT substr(indexname, length('contact_match_') + 1) FROM pg_catalog.pg_indexes "
+    "WHERE schemaname = current_schema() AND tablename = 'contact' AND starts_with(indexname, 'contact_match_') "
+    "ORDER BY indexname"
+)
+
+
+def match_index_columns(connection: Connection) -> list[str]:
+    """The columns of contacts that have an index of `make_match_index`."""
+    return list(connection.execute(MATCH_INDEXES).scalars())
 
 
 MATCH_VALUES: Final = (
@@ -215,6 +228,22 @@ def apply_rule(rule: UpdateRule, name: str, type_name: str) -> str:
             return f"coalesce({stored}, {value})"
         case _:
             return f"CASE WHEN {new} IS NULL THEN {stored} ELSE {value} END"
+
+
+def insert_rows(connection: Connection, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows as they are: the values of each column.
+
+    Raises:
+        ValidationFailed: a text has a NUL in it, which PostgreSQL cannot hold.
+    """
+    copied: list[list[str]] = []
+    for name, column in values.items():
+        texts = to_texts([f"\\x{value.hex()}" if type(value) is bytes else value for value in column])
+        if any(NUL in text for text in texts):
+            rule = "Must have no text with the character U+0000, which PostgreSQL cannot hold: take it out first."
+            raise ValidationFailed(Failure(f"{table.name}.{name}", rule))
+        copied.append([NULL if value is None else text for value, text in zip(column, texts, strict=True)])
+    copy_in(connection, table.name, list(values), copied, [])
 
 
 NULL: Final = "\\N"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
@@ -137,6 +140,18 @@ def is_full(error: BaseException) -> bool:
 def is_lost(_error: BaseException) -> bool:
     """Whether the store cannot be reached: a file always can."""
     return False
+
+
+@contextmanager
+def file_lock(engine: Engine, purpose: str) -> Generator[bool]:
+    """Lock a file beside the store's, if nobody else has; gives whether it was locked."""
+    with Path(f"{engine.url.database}.{purpose}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 class CommitWatch:

@@ -79,6 +79,18 @@ def make_match_index(connection: Connection, column: str, *, is_text: bool) -> N
     connection.execute(text(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact ({by})"))
 
 
+MATCH_INDEXES: Final = text(
+    "SELECT substr(name, length('contact_match_') + 1) FROM sqlite_master "
+    "WHERE type = 'index' AND tbl_name = 'contact' AND substr(name, 1, length('contact_match_')) = 'contact_match_' "
+    "ORDER BY name"
+)
+
+
+def match_index_columns(connection: Connection) -> list[str]:
+    """The columns of contacts that have an index of `make_match_index`."""
+    return list(connection.execute(MATCH_INDEXES).scalars())
+
+
 MATCH_VALUES: Final = (
     "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM "
     "(SELECT CAST(key AS INTEGER) AS key, value FROM json_each(:keys)) AS sent CROSS JOIN contact ON"
@@ -141,6 +153,11 @@ def update_contacts(
     changed = {name: apply_rule(rule, value_of(name), table.c[name]) for name, rule in rules.items()}
     statement = update(table).where(table.c.id == value_of("id"))
     run_many(connection, statement.values({**changed, **{name: value_of(name) for name in audit}}), values, audit)
+
+
+def insert_rows(connection: Connection, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
+    """Insert rows as they are: the values of each column."""
+    run_many(connection, insert(table).values({name: value_of(name) for name in values}), values, {})
 
 
 def value_of(column: str) -> ColumnElement[Any]:

@@ -305,6 +305,7 @@ COMPANY: Final = Table(
     Column("name", TEXT, nullable=False),
     Column("name_key", TEXT, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
+    Column("restore_began_at", BigInteger),
 )
 
 USER: Final = Table(

@@ -1,0 +1,1 @@
+ALTER TABLE company ADD COLUMN restore_began_at BIGINT;
