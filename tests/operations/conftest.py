@@ -1,4 +1,4 @@
-"""Fixtures of the tests of operations: deployments on each database, so that what leaves one can arrive in the other."""
+"""Fixtures of the tests of operations: a deployment on each database, so that one can take what another gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A company that has some of everything, and all that can be seen of one: by the wire, and by the rows of its tables."""
+"""A company that has some of everything, and all that can be seen of one: by the wire, and by its rows and files."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ DATA/companies/ID/exports/          the data of its exports
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class Stores:
         with self.lock:
             if company.id not in self.opened:
                 database = self.databases.open_company(company.id)
-                self.opened[company.id] = CompanyStore(company, database, self.data / "companies" / str(company.id))
+                self.opened[company.id] = CompanyStore(company, database, self.folder_of(company))
             return self.opened[company.id]
 
     def erase(self, company: Company) -> None:
@@ -64,6 +65,11 @@ class Stores:
         with self.lock:
             del self.opened[company.id]
         self.databases.erase_company(company.id)
+        shutil.rmtree(self.folder_of(company), ignore_errors=True)
+
+    def folder_of(self, company: Company) -> Path:
+        """What a company has in the data directory."""
+        return self.data / "companies" / str(company.id)
 
     def hint_pending(self, company: Company) -> None:
         """Wake the workers: a sync of this company is pending."""
