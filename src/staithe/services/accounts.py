@@ -34,6 +34,7 @@ def create_company(stores: Stores, name: str, at: int) -> Company:
     if not is_name(name):
         raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
     with stores.control.write() as connection:
+        refuse_taken(connection, name)
         company = control.add_company(connection, name, at)
         if company is None:
             raise Conflict(f"There is a company {name} already.", "Choose another name.")
