@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,6 +18,7 @@ from staithe.domain.limits import HOUR, SECOND
 from staithe.services import retention, syncs
 from staithe.services.stores import Stores
 from staithe.storage import syncs as sync_rows
+from tests.conftest import NewDatabase
 from tests.property.effort import examples
 from tests.property.model import list_action
 from tests.property.world import World
@@ -35,7 +36,7 @@ STEP = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[], str]) -> Iterator[Stores]:
+def stores(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[Stores]:
     """The stores of the companies below."""
     opened = Stores(tmp_path_factory.mktemp("rate"), new_database())
     yield opened
