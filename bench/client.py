@@ -22,6 +22,8 @@ POLL_PART: Final = 0.02
 """Of the time waited so far: looking all the time would take a processor from a long sync."""
 
 MOST_SECONDS: Final = 600.0
+IDLE_SECONDS: Final = 2.0
+"""The server closes a connection that idles for 5 s."""
 
 
 class Span(Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Client:
     def __init__(self, url: str, company: str) -> None:
         self.api = Api(url, login_of(company))
         self.connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=MOST_SECONDS)
+        self.used_at = time.monotonic()
         self.authorization = f"Basic {base64.b64encode(login_of(company).encode()).decode()}"
 
     def new_list_definition(self, statement: str) -> tuple[int, str]:
@@ -52,16 +55,21 @@ class Client:
         list_id = self.api.new_list()
         return list_id, self.api.define(add_to_list(list_id), statement=statement)
 
-    def call(self, method: str, path: str, content: bytes = b"", content_type: str = "application/json") -> bytes:
-        """A request of the Bulk API; gives the body of the answer.
+    def call(
+        self, method: str, path: str, content: bytes = b"", content_type: str = "application/json", root: str = BULK
+    ) -> bytes:
+        """A request, of the Bulk API unless `root` is another; gives the body of the answer.
 
         Raises:
             RuntimeError: the answer was an error.
         """
         headers = {"Authorization": self.authorization, "Content-Type": content_type}
-        self.connection.request(method, BULK + path, content or None, headers)
+        if time.monotonic() - self.used_at > IDLE_SECONDS:
+            self.connection.close()  # it is opened anew: the server may be about to close it
+        self.connection.request(method, root + path, content or None, headers)
         answer = self.connection.getresponse()
         body = answer.read()
+        self.used_at = time.monotonic()
         if answer.status >= http.client.BAD_REQUEST:
             raise RuntimeError(f"{method} {path} was answered {answer.status}: {body.decode()}")
         return body

@@ -1,8 +1,9 @@
-"""The data directory of the benchmark: three companies with contacts, kept between runs because that takes a minute."""
+"""What the benchmark keeps between runs because it takes minutes to make: contacts, in both databases."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.filling import fill
+from bench.postgres import running_postgres, tidy
 from bench.records import EXPORTED_FIELDS, make_bodies, make_exported
 from bench.report import say
 from bench.sizes import MIB, Sizes
@@ -27,6 +29,11 @@ EXPORTED: Final = "exported"
 USER: Final = "ann"
 PASSWORD: Final = "secret"
 MARKER: Final = "bench.json"
+CLUSTER: Final = "cluster"
+SERVER: Final = "server"
+DATABASE: Final = "bench"
+LOG_FOLDER: Final = "pg_wal"
+"""What PostgreSQL has there is as large as it likes, whatever the companies hold."""
 MOST_GROWTH_BYTES: Final = 2048 * MIB
 """Every run leaves a list and its change behind. After so much of that the data is seeded anew."""
 
@@ -39,8 +46,14 @@ class Seeded(Struct):
     size: int
 
 
-def prepare(folder: Path, sizes: Sizes, *, fresh: bool) -> None:
-    """Have the companies in `folder`, filling them if they are not there, or if `fresh` is set.
+def prepare(folder: Path, sizes: Sizes, make: Callable[[Path, Sizes], None], *, fresh: bool) -> None:
+    """Have the companies in `folder`, making them if they are not there, or if `fresh` is set.
+
+    Args:
+        folder: where they are kept.
+        sizes: of the benchmark.
+        make: fills the folder: `make_in_files` or `make_in_postgres`.
+        fresh: whether they are made anew.
 
     Raises:
         SystemExit: the folder has something else in it, which must not be deleted.
@@ -53,6 +66,12 @@ def prepare(folder: Path, sizes: Sizes, *, fresh: bool) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_marker(folder, Seeded(0, 0, 0))
+    make(folder, sizes)
+    write_marker(folder, Seeded(sizes.contacts, sizes.exported, size_of(folder)))
+
+
+def make_in_files(folder: Path, sizes: Sizes) -> None:
+    """Three companies in SQLite files."""
     stores = Stores(folder)
     for name, contacts in ((LARGE, sizes.contacts), (SMALL, sizes.small_contacts)):
         seed_with_progress(add_company(stores, name), contacts)
@@ -60,7 +79,16 @@ def prepare(folder: Path, sizes: Sizes, *, fresh: bool) -> None:
     say(f"Importing {sizes.exported:,} contacts ...")
     fill(new_caller(stores, EXPORTED), EXPORTED_FIELDS, make_bodies(make_exported(sizes.exported)))
     stores.close()
-    write_marker(folder, Seeded(sizes.contacts, sizes.exported, size_of(folder)))
+
+
+def make_in_postgres(folder: Path, sizes: Sizes) -> None:
+    """The large company in a PostgreSQL."""
+    with running_postgres(folder / CLUSTER) as postgres:
+        url = postgres.new_database(DATABASE)
+        stores = Stores(folder / SERVER, url)
+        seed_with_progress(add_company(stores, LARGE), sizes.contacts)
+        stores.close()
+        tidy(url)
 
 
 def add_company(stores: Stores, name: str) -> CompanyStore:
@@ -90,7 +118,8 @@ def write_marker(folder: Path, seeded: Seeded) -> None:
 
 
 def size_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    files = (path for path in folder.rglob("*") if LOG_FOLDER not in path.parts and path.is_file())
+    return sum(path.stat().st_size for path in files)
 
 
 def login_of(company: str) -> str:

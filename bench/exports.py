@@ -17,7 +17,8 @@ from tests.support.server import RunningServer
 from bench.client import Client
 from bench.data import EXPORTED
 from bench.filling import statements_of
-from bench.measures import processor_seconds, time_floor, with_processor_times
+from bench.measures import time_floor
+from bench.processor import processor_seconds, with_processor_times
 from bench.records import DATE, EMAIL, EXPORTED_FIELDS, make_exported
 from bench.report import Breakdown, Measure, break_down, compare, say
 from bench.sizes import Sizes

@@ -1,34 +1,52 @@
-"""Measures 7 and 8: an import of new contacts, and then of the same contacts with other values."""
+"""Measures 7, 8 and 13: an import of new contacts, and of the same contacts with other values."""
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from operator import itemgetter
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import orjson
 from msgspec import Struct
+from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 
 from bench.bodies import Body
 from bench.client import Client, Span
 from bench.exports import define_export, run_export, verify_export
 from bench.filling import statements_of
-from bench.measures import SPAN_PARTS, processor_seconds, time_floor, totals, with_processor_times
+from bench.import_floors import COPY, INSERT, UPSERT, CopyFloor, Floor, SqliteFloor
+from bench.measures import SPAN_PARTS, time_floor, totals
+from bench.processor import processor_seconds, with_processor_times
 from bench.records import EMAIL, FIELDS, make_bodies, make_records
-from bench.report import Breakdown, Measure, break_down, compare, say
+from bench.report import Breakdown, Measure, Taken, break_down, compare, say
 from bench.sizes import Sizes
-from staithe.storage.sqlite import set_pragmas
 
 IMPORTS_PATH: Final = "/contacts/imports"
 CREATED, UPDATED = "ELQ-00004", "ELQ-00022"
-INSERT: Final = f"INSERT INTO contact (email_key, {', '.join(FIELDS)}) VALUES (?{', ?' * len(FIELDS)})"
-UPSERT: Final = f"{INSERT} ON CONFLICT (email_key) DO UPDATE SET {', '.join(f'{f} = excluded.{f}' for f in FIELDS)}"
+MOST_RATIO: Final = 2.5
+
+
+class Import(Struct, frozen=True):
+    """One of the measures: what its floor says, and the code of the log line that must count all records."""
+
+    number: int
+    name: str
+    statement: str
+    code: str
+
+
+IN_FILES: Final = (
+    Import(7, "import {count:,} new contacts\nof {fields} fields\nfloor: orjson.loads, INSERT", INSERT, CREATED),
+    Import(8, "the same contacts again,\nwith other values\nfloor: orjson.loads, upsert", UPSERT, UPDATED),
+)
+"""An import, and what is imported after it into the same company."""
+
+IN_POSTGRES: Final = (
+    Import(13, "7 on PostgreSQL: {count:,}\nnew contacts of {fields} fields\nfloor: orjson.loads, COPY", COPY, CREATED),
+)
 
 
 class Load(Struct, frozen=True):
@@ -40,105 +58,99 @@ class Load(Struct, frozen=True):
     records: Sequence[dict[str, str]]
 
 
-def make_load(number: int, run: int, sizes: Sizes) -> Load:
+def make_load(measure: Import, run: int, sizes: Sizes) -> Load:
     """The records of one run. Those of 8 are the contacts of 7 in the same order, with other values."""
     first = run * sizes.imported + 1
-    records = make_records((number, run), first, sizes.imported, FIELDS)
+    records = make_records((measure.number, run), first, sizes.imported, FIELDS)
     bodies = [Body(content, "application/json", 0, 0) for content in make_bodies(records)]
-    return Load(number, bodies, CREATED if number == 7 else UPDATED, records)
+    return Load(measure.number, bodies, measure.code, records)
 
 
-class Floor:
-    """A table with nothing but a key, a unique index of it, and the columns; a new one for each run."""
-
-    def __init__(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self.connection = sqlite3.connect(folder / "floor.db")
-        set_pragmas(self.connection, None, durable=True)
-        columns = ", ".join(f"{field} TEXT" for field in FIELDS)
-        self.connection.execute(f"CREATE TABLE contact (id INTEGER PRIMARY KEY, email_key TEXT, {columns})")
-        self.connection.execute("CREATE UNIQUE INDEX contact_by_email ON contact (email_key)")
-
-    def insert(self, contents: Sequence[bytes]) -> None:
-        """The floor of 7."""
-        self.write(INSERT, contents)
-
-    def upsert(self, contents: Sequence[bytes]) -> None:
-        """The floor of 8."""
-        self.write(UPSERT, contents)
-
-    def write(self, statement: str, contents: Sequence[bytes]) -> None:
-        records = [record for content in contents for record in orjson.loads(content)]
-        self.connection.execute("BEGIN IMMEDIATE")
-        self.connection.executemany(statement, to_rows(records))
-        self.connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.connection.close()
-
-
-def to_rows(records: Sequence[Mapping[str, str]]) -> Iterator[tuple[Any, ...]]:
-    values_of = itemgetter(*FIELDS)
-    for record in records:
-        yield (record[EMAIL].lower(), *values_of(record))
-
-
-def measure_imports(server: RunningServer, folder: Path, sizes: Sizes) -> tuple[list[Measure], list[Breakdown]]:
-    """Both measures, each run in a company of its own that is empty, as the table of its floor is."""
-    floors: dict[int, list[float]] = {7: [], 8: []}
-    spans: dict[int, list[Span]] = {7: [], 8: []}
-    processor_times: dict[int, list[tuple[float, float]]] = {7: [], 8: []}
+def measure_in_files(server: RunningServer, folder: Path, sizes: Sizes) -> Taken:
+    """7 and 8; their floor has a folder of its own."""
+    trials = [Trial(server, sizes, measure) for measure in IN_FILES]
     for run in range(sizes.runs):
-        company = f"import{run}"
-        server.new_company(company)
-        with closing(Floor(folder / "floor")) as floor:
-            for number, work in ((7, floor.insert), (8, floor.upsert)):
-                load = make_load(number, run, sizes)
-                seconds, floor_processor = time_floor(work, [body.content for body in load.bodies])
-                with closing(Client(server.url, company)) as client:  # the server closes one that idles for 5 s
-                    span, processor = run_import(server, client, sizes, load)
-                floors[number].append(seconds)
-                spans[number].append(span)
-                processor_times[number].append((floor_processor, processor))
-                say(
-                    f"{number}: run {run + 1} of {sizes.runs}: floor {seconds:.3f} s, "
-                    f"Staithe {span.total:.3f} s: {span.total / seconds:.2f}"
-                )
-    names = {
-        7: f"import {sizes.imported:,} new contacts\nof {len(FIELDS)} fields\nfloor: orjson.loads, INSERT",
-        8: "the same contacts again,\nwith other values\nfloor: orjson.loads, upsert",
-    }
-    measures = [
-        with_processor_times(compare(n, names[n], floors[n], totals(spans[n]), 2.5), processor_times[n]) for n in (7, 8)
-    ]
-    breakdowns = [
-        break_down(f"{n}, as its client sees it", SPAN_PARTS, [msgspec.to_builtins(s) for s in spans[n]])
-        for n in (7, 8)
-    ]
-    return measures, breakdowns
+        with closing(SqliteFloor(folder / "floor")) as floor:
+            take_turns(trials, floor, run)
+    return results_of(trials)
+
+
+def measure_in_postgres(server: RunningServer, postgres: OwnPostgres, sizes: Sizes) -> Taken:
+    """13; its floor has a database of its own."""
+    trials = [Trial(server, sizes, measure, postgres) for measure in IN_POSTGRES]
+    url = postgres.new_database("floor")
+    for run in range(sizes.runs):
+        with closing(CopyFloor(url)) as floor:
+            take_turns(trials, floor, run)
+    return results_of(trials)
+
+
+class Trial:
+    """One of the measures while it is taken: how long each run took, and how much processor time."""
+
+    def __init__(
+        self, server: RunningServer, sizes: Sizes, measure: Import, postgres: OwnPostgres | None = None
+    ) -> None:
+        self.server, self.sizes, self.measure, self.postgres = server, sizes, measure, postgres
+        self.floors: list[float] = []
+        self.spans: list[Span] = []
+        self.processor_times: list[tuple[float, float]] = []
+
+    def take(self, floor: Floor, company: str, run: int) -> None:
+        """Let the floor run, and then Staithe."""
+        load = make_load(self.measure, run, self.sizes)
+        write = partial(floor.write, self.measure.statement)
+        seconds, floor_processor = time_floor(write, [body.content for body in load.bodies])
+        with closing(Client(self.server.url, company)) as client:
+            span, processor = self.run_import(client, load)
+        self.floors.append(seconds)
+        self.spans.append(span)
+        self.processor_times.append((floor_processor, processor))
+        taken = f"floor {seconds:.3f} s, Staithe {span.total:.3f} s: {span.total / seconds:.2f}"
+        say(f"{load.number}: run {run + 1} of {self.sizes.runs}: {taken}")
+
+    def run_import(self, client: Client, load: Load) -> tuple[Span, float]:
+        """Import a load by a definition of its own: (what it took, the server's processor time).
+
+        What it came to is verified when the time is taken.
+        """
+        uri = define_import(client, FIELDS)
+        before = processor_seconds(self.server, self.postgres)
+        span, sync_uri = client.run(uri, *load.bodies)
+        processor = processor_seconds(self.server, self.postgres) - before
+        verify_counts(client, sync_uri, load.code, len(load.records))
+        _, pages, _ = run_export(client, define_export(client, FIELDS), self.sizes.page_records)
+        verify_export(pages, load.records)
+        return span, processor
+
+    def to_measure(self) -> Measure:
+        """The line of the table."""
+        name = self.measure.name.format(count=self.sizes.imported, fields=len(FIELDS))
+        compared = compare(self.measure.number, name, self.floors, totals(self.spans), MOST_RATIO)
+        return with_processor_times(compared, self.processor_times)
+
+    def to_breakdown(self) -> Breakdown:
+        """Where its time goes."""
+        spans = [msgspec.to_builtins(span) for span in self.spans]
+        return break_down(f"{self.measure.number}, as its client sees it", SPAN_PARTS, spans)
+
+
+def take_turns(trials: Sequence[Trial], floor: Floor, run: int) -> None:
+    """One run: in a company of its own that is empty, as the table of the floor is."""
+    company = f"import{run}"
+    trials[0].server.new_company(company)
+    for trial in trials:
+        trial.take(floor, company, run)
+
+
+def results_of(trials: Sequence[Trial]) -> Taken:
+    return [trial.to_measure() for trial in trials], [trial.to_breakdown() for trial in trials]
 
 
 def define_import(client: Client, fields: Sequence[str]) -> str:
     """An import that finds contacts by their email address; gives its uri."""
     properties = {"name": "bench", "fields": statements_of(fields), "identifierFieldName": EMAIL}
     return client.define(IMPORTS_PATH, properties)
-
-
-def run_import(server: RunningServer, client: Client, sizes: Sizes, load: Load) -> tuple[Span, float]:
-    """Import a load by a definition of its own: (what it took, the server's processor time).
-
-    What it came to is verified when the time is taken.
-    """
-    uri = define_import(client, FIELDS)
-    before = processor_seconds(server)
-    span, sync_uri = client.run(uri, *load.bodies)
-    processor = processor_seconds(server) - before
-    verify_counts(client, sync_uri, load.code, len(load.records))
-    _, pages, _ = run_export(client, define_export(client, FIELDS), sizes.page_records)
-    verify_export(pages, load.records)
-    return span, processor
 
 
 def verify_counts(client: Client, sync_uri: str, code: str, records: int) -> None:

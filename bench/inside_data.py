@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bench.data import EXPORTED, add_company, new_caller
 from bench.filling import CONTACTS, claim_sync, new_import, receive, statements_of
-from bench.imports import Load, make_load
+from bench.imports import Import, Load, make_load
 from bench.records import EXPORTED_FIELDS, FIELDS
 from bench.report import Breakdown, break_down, say
 from bench.sizes import Sizes
@@ -51,17 +50,16 @@ class CommitMark:
         self.at = time.perf_counter()
 
 
-def measure_imports_inside(folder: Path, sizes: Sizes) -> list[Breakdown]:
-    """The parts of 7 and 8, in this process, each run in a company of its own."""
-    stores = Stores(folder)
-    figures: dict[int, list[Mapping[str, float]]] = {7: [], 8: []}
+def measure_imports_inside(stores: Stores, sizes: Sizes, measures: Sequence[Import]) -> list[Breakdown]:
+    """The parts of 7 and 8, or of 13, in this process, each run in a company of its own."""
+    figures: dict[int, list[Mapping[str, float]]] = {measure.number: [] for measure in measures}
     for run in range(sizes.runs):
-        company = f"import{run}"
+        company = f"inside{run}"
         add_company(stores, company)
-        for number in figures:
-            figures[number].append(time_import(new_caller(stores, company), make_load(number, run, sizes)))
-            say(f"{number}: taken apart in run {run + 1} of {sizes.runs}")
-    stores.close()
+        for measure in measures:
+            load = make_load(measure, run, sizes)
+            figures[measure.number].append(time_import(new_caller(stores, company), load))
+            say(f"{measure.number}: taken apart in run {run + 1} of {sizes.runs}")
     return [break_down(f"{number}, inside, in one process", IMPORT_PARTS, figures[number]) for number in figures]
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import psutil
 
+from bench import postgres
 from bench.sizes import MIB
 
 LIBRARIES: Final = (
@@ -22,6 +23,7 @@ LIBRARIES: Final = (
     "msgspec",
     "numpy",
     "orjson",
+    "psycopg",
     "pyarrow",
     "pyroaring",
     "sqlalchemy",
@@ -42,6 +44,8 @@ def describe(folder: Path) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
+        "postgresql": postgres.version(),
+        "postgresql_settings": postgres.SETTINGS,
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
     }
 

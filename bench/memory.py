@@ -7,6 +7,7 @@ exports of the same company, again and again until the import has ended.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -38,34 +39,42 @@ NOTE: Final = (
 
 
 class Sample(Struct, frozen=True, kw_only=True):
-    """The memory of all processes of a server at one moment, in bytes.
+    """The memory of all processes of a server at one moment of `time.monotonic`, in bytes.
 
     `shared` is the part of `rss` that is mapped from files: libraries and the database. `pss` is 0 where the
     operating system does not tell it.
     """
 
+    at: float
     rss: int = 0
     pss: int = 0
     shared: int = 0
 
 
 class Sampler:
-    """Looks every 50 ms at a process and its children, and keeps the highest of each figure."""
+    """Looks at some processes and their children again and again, and keeps what it sees.
 
-    def __init__(self, process_id: int) -> None:
-        root = psutil.Process(process_id)
-        self.processes = [root, *root.children(recursive=True)]
+    Args:
+        process_ids: of the processes.
+        pause: seconds from one look to the next.
+    """
+
+    def __init__(self, *process_ids: int, pause: float = SAMPLE_SECONDS) -> None:
+        roots = [psutil.Process(process_id) for process_id in process_ids]
+        self.processes = [process for root in roots for process in (root, *root.children(recursive=True))]
+        self.pause = pause
         self.samples: list[Sample] = []
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.sample_until_stopped, name="sampler")
 
     def sample_until_stopped(self) -> None:
-        while not self.stopping.wait(SAMPLE_SECONDS):
+        while not self.stopping.wait(self.pause):
             self.samples.append(self.sample())
 
     def sample(self) -> Sample:
         infos: list[Any] = [process.memory_full_info() for process in self.processes]
         return Sample(
+            at=time.monotonic(),
             rss=sum(info.rss for info in infos),
             pss=sum(getattr(info, "pss", 0) for info in infos),
             shared=sum(getattr(info, "shared", 0) for info in infos),

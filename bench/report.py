@@ -41,6 +41,9 @@ class Breakdown(Struct, frozen=True):
     figures: Sequence[Mapping[str, float]]
 
 
+Taken = tuple[list[Measure], list[Breakdown]]
+
+
 def compare(
     number: int, name: str, floor: Sequence[float], staithe: Sequence[float], target: float | None = None
 ) -> Measure:

@@ -28,6 +28,12 @@ class Sizes(Struct, frozen=True, kw_only=True):
     """Contacts of the company that is exported."""
     import_uploads: int = 16
     """Uploads that are imported while memory is measured."""
+    mixed_seconds: float = 600
+    """How long the mixed load lasts."""
+    queued: int = 500
+    """Syncs of one company that wait, while another one's has its turn."""
+    turns: int = 15
+    """How often it has."""
 
     @property
     def import_upload_bytes(self) -> int:
@@ -43,6 +49,16 @@ class Sizes(Struct, frozen=True, kw_only=True):
     def small_contacts(self) -> int:
         """The company that growth is measured against has a tenth of the contacts."""
         return max(self.contacts // 10, 1)
+
+    @property
+    def few_contacts(self) -> int:
+        """The contacts of a company where their number is not what is measured."""
+        return min(100_000, self.contacts)
+
+    @property
+    def queued_ids(self) -> int:
+        """Ids in the upload of a sync that waits."""
+        return min(50_000, self.ids // 20, self.few_contacts // 2)
 
     @property
     def emails(self) -> int:
@@ -65,4 +81,7 @@ QUICK: Final = Sizes(
     imported=10_000,
     exported=100_000,
     import_uploads=4,
+    mixed_seconds=5,
+    queued=100,
+    turns=5,
 )

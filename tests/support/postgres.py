@@ -25,7 +25,8 @@ ROOT = 0
 OTHER_USER = "nobody"
 """Who runs the server when the tests run as root, which PostgreSQL refuses."""
 
-READY_SECONDS = 60
+READY_SECONDS = 300
+STOP_SECONDS = 300
 SETTINGS = {
     # Tests kill processes, never the machine: what the operating system has is not lost.
     "fsync": "off",
@@ -41,12 +42,16 @@ class OwnPostgres:
     """One PostgreSQL server in a directory of its own.
 
     Args:
+        folder: where it is, and stays: one that is there already goes on. Its user must be able to reach it. Without
+            one it is in a temporary directory, and gone when it is closed.
         settings: of the server, instead of the usual ones of a test run.
     """
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, folder: Path | None = None, **settings: str) -> None:
         self.settings = {**SETTINGS, **settings}
-        self.folder = Path(tempfile.mkdtemp(prefix="staithe-postgres-"))
+        self.is_kept = folder is not None
+        self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="staithe-postgres-"))
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.user = OTHER_USER if os.geteuid() == ROOT else None
         if self.user is not None:
             os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
@@ -56,7 +61,8 @@ class OwnPostgres:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
-        self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        if not (self.data / "PG_VERSION").exists():
+            self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
         self.start()
 
     def find_programs(self) -> Path:
@@ -66,7 +72,7 @@ class OwnPostgres:
                 [PROGRAMS / "bin" / "postgres", "--version"], user=self.user, check=True, capture_output=True
             )
         except (PermissionError, subprocess.CalledProcessError):
-            shutil.copytree(PROGRAMS, self.folder / "programs", symlinks=True)
+            shutil.copytree(PROGRAMS, self.folder / "programs", symlinks=True, dirs_exist_ok=True)
             return self.folder / "programs"
         return PROGRAMS
 
@@ -105,9 +111,9 @@ class OwnPostgres:
         """The URL of a database."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
+    def new_database(self, name: str = "") -> str:
         """Make an empty database, and give its URL."""
-        name = f"staithe{next(self.numbers)}"
+        name = name or f"staithe{next(self.numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
         return self.url(name)
@@ -121,10 +127,11 @@ class OwnPostgres:
     def stop(self, how: int = signal.SIGINT) -> None:
         """Stop it: SIGINT ends its connections, SIGQUIT is a crash, from which it recovers when it is started."""
         self.process.send_signal(how)
-        self.process.wait(60)
+        self.process.wait(STOP_SECONDS)
 
     def close(self) -> None:
-        """Stop it, and remove all of it."""
+        """Stop it, and remove all of it unless it has a folder to stay in."""
         if self.process.poll() is None:
-            self.stop(signal.SIGQUIT)
-        shutil.rmtree(self.folder, ignore_errors=True)
+            self.stop(signal.SIGINT if self.is_kept else signal.SIGQUIT)
+        if not self.is_kept:
+            shutil.rmtree(self.folder, ignore_errors=True)
