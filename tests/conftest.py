@@ -14,6 +14,7 @@ from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
 from tests.support.api import Api
+from tests.support.object_store import ObjectStore
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 
@@ -66,7 +67,12 @@ def servers(tmp_path: Path, database: str) -> Iterator[StartServer]:
     """
     started: list[RunningServer] = []
 
-    def start(*options: str, data: Path | None = None, environment: dict[str, str] | None = None) -> RunningServer:
+    def start(
+        *options: str,
+        data: Path | None = None,
+        environment: dict[str, str] | None = None,
+        database: str = database,
+    ) -> RunningServer:
         where = data or tmp_path / "data"
         started.append(RunningServer(where, *options, database=database, environment=environment))
         return started[-1]
@@ -75,6 +81,14 @@ def servers(tmp_path: Path, database: str) -> Iterator[StartServer]:
     for running in started:
         if running.process.poll() is None:
             running.kill()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """An S3 server of this process of the test run."""
+    own = ObjectStore()
+    yield own
+    own.close()
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ class App:
 
 def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
-    stores = Stores(settings.data, settings.database)
+    stores = Stores(settings.data, settings.database, settings.staging)
     tokens = Tokens(stores, settings.access_token_seconds)
     limits = KnownLimits(stores, settings.company_limits)
     return App(settings, stores, Logins(stores), tokens, limits, make_clock(settings.clock_file))

@@ -22,6 +22,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     data: Path = Path("staithe-data")
     database: str = ""
+    staging: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""

@@ -22,7 +22,7 @@ from staithe.services.caller import Caller
 from staithe.services.run_sync import run_sync
 from staithe.services.stores import Stores
 from staithe.services.sync_run import Run
-from staithe.staging import arrow_folder
+from staithe.staging import local_files
 from staithe.storage import syncs as sync_rows
 from staithe.storage.tables import CHANGE, CONTACT, SYNC_LOG, UPLOAD
 from tests.support.api import UNSUBSCRIBE
@@ -66,12 +66,12 @@ def no_space(*_: Any, **__: Any) -> None:
 
 def break_first_sync(patch: pytest.MonkeyPatch) -> None:
     """The file's own fsync fails."""
-    patch.setattr(arrow_folder.os, "fsync", no_space)
+    patch.setattr(local_files.os, "fsync", no_space)
 
 
 def break_sync_of_folder(patch: pytest.MonkeyPatch) -> None:
     """The file is there and renamed when its folder's fsync fails."""
-    patch.setattr(arrow_folder, "sync_folder", no_space)
+    patch.setattr(local_files, "sync_folder", no_space)
 
 
 def break_writes(patch: pytest.MonkeyPatch) -> None:
@@ -79,7 +79,7 @@ def break_writes(patch: pytest.MonkeyPatch) -> None:
     real_open = Path.open
 
     def open_full(path: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
-        if path.suffix != arrow_folder.UNFINISHED_ENDING:
+        if path.suffix != local_files.UNFINISHED_ENDING:
             return real_open(path, mode, *rest, **more)
         path.touch()
         return real_open(FULL, mode, *rest, **more)

@@ -90,9 +90,9 @@ def check_files(store: CompanyStore) -> None:
         staged = set(connection.execute(select(UPLOAD.c.file)).scalars())
         rejected = {file for column in REJECT_FILES for file in connection.execute(select(column)).scalars() if file}
         exported = {file for file in connection.execute(select(SYNC.c.data_file)).scalars() if file}
-    assert names_in(store.staging.root) == staged
-    assert names_in(store.rejects.root) == rejected
-    assert names_in(store.exports.root) == exported
+    assert set(store.staging.files.ages()) == staged
+    assert set(store.rejects.files.ages()) == rejected
+    assert set(store.exports.files.ages()) == exported
 
 
 def names_in(folder: Path) -> set[str]:

@@ -59,7 +59,7 @@ class RunningServer:
         if url is None:
             raise AssertionError("the server did not start:\n" + "".join(self.lines))
         self.url = url
-        self.stores = Stores(data, database)
+        self.stores = Stores(data, database, option(options, "--staging"))
         self.clients: list[Api] = []
 
     def read_output(self, urls: queue.Queue[str | None]) -> None:
@@ -111,6 +111,11 @@ class RunningServer:
         self.stores.close()
         for api in self.clients:
             api.client.close()
+
+
+def option(options: tuple[str, ...], name: str) -> str:
+    """What an option says; empty if it is not given."""
+    return options[options.index(name) + 1] if name in options else ""
 
 
 def wait_until_up(url: str, seconds: float = 30) -> None:

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 import typer
 from rich.filesize import decimal
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, StagingAddress, print_json, read_staging
 from staithe.cli.progress import StepBars
 from staithe.clock import system_clock
 from staithe.domain.backups import Manifest
 from staithe.domain.errors import NotFound
 from staithe.domain.times import format_time
-from staithe.services import accounts, backups, restores
+from staithe.services import accounts, backups, deployment, restores
 from staithe.services.stores import Stores
 
 COUNTED: Final = {"contacts": "contact", "sets": "id_set", "syncs": "sync", "users": "user_account"}
@@ -28,6 +28,7 @@ def backup(
     force: Annotated[bool, typer.Option("--force", help="Replace FILE if it exists.")] = False,
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
+    staging: StagingAddress = "",
     json: Json = False,
 ) -> None:
     """Write all of a company to FILE, as it was at one moment. Works beside a running server, which goes on serving.
@@ -41,7 +42,8 @@ def backup(
     """
     if not database and not (data / "control.db").exists():
         raise NotFound(f"{data} is no data directory.", "Name the one that staithe serve has: --data DIRECTORY.")
-    stores = Stores(data, database)
+    stores = Stores(data, database, read_staging(staging))
+    deployment.claim_staging_area(stores)
     found = accounts.find_company(stores, company)
     began = time.perf_counter()
     with StepBars() as bars:
@@ -62,6 +64,7 @@ def restore(
     ] = "",
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
+    staging: StagingAddress = "",
     json: Json = False,
 ) -> None:
     """Make a company of a backup. Works beside a running server, which serves it as soon as it is whole.
@@ -72,7 +75,8 @@ def restore(
 
     A restore that breaks off leaves nothing that anyone sees. Call it again: it removes what is left first.
     """
-    stores = Stores(data, database)
+    stores = Stores(data, database, read_staging(staging))
+    deployment.claim_staging_area(stores)
     began = time.perf_counter()
     with StepBars() as bars:
         restored = restores.restore_company(stores, file, company, system_clock, bars.report)

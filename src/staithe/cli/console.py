@@ -22,9 +22,23 @@ DatabaseUrl = Annotated[
         show_default=False,
     ),
 ]
+StagingAddress = Annotated[
+    str,
+    typer.Option(
+        "--staging",
+        help="Where staged files are kept: s3://BUCKET/PREFIX, or a directory. Default: in the data directory.",
+        envvar="STAITHE_STAGING",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 DEFAULT_DATA = Path("staithe-data")
+
+
+def read_staging(address: str) -> str:
+    """The address of a staging area for every process, wherever it is started: directories are absolute."""
+    return address if "://" in address or not address else str(Path(address).absolute())
 
 
 def print_json(value: Any) -> None:

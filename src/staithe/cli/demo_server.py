@@ -16,6 +16,7 @@ from staithe.cli.progress import spinner
 from staithe.cli.serve import take_port, wait_until_ready
 from staithe.config import Settings
 from staithe.domain.errors import Conflict, Failure, RequestError, ValidationFailed
+from staithe.services import deployment
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
 
@@ -114,6 +115,7 @@ def running_server(data: Path, port: int | None) -> Generator[RunningServer]:
         port: its port; None for the usual one or, if that is taken, a free one.
     """
     stores = Stores(data)
+    deployment.claim_staging_area(stores)
     running = RunningServer(stores, open_server(data, port, stores))
     try:
         running.start()

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, StagingAddress, print_json, read_staging
 from staithe.cli.progress import spinner
 from staithe.clock import make_clock
 from staithe.config import Settings
@@ -27,6 +27,7 @@ MINUTE_SECONDS: Final = 60.0
 def doctor(
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
+    staging: StagingAddress = "",
     server: Annotated[
         list[str] | None,
         typer.Option(help="The URL of a server that should run, beside the one of --data. Repeatable."),
@@ -56,6 +57,7 @@ def doctor(
     target = Target(
         data=data.absolute(),
         database=database,
+        staging=read_staging(staging),
         urls=(*noted_url(data), *(server or [])),
         clock=make_clock(clock_file),
         limits=Limits(lease_seconds, stuck_minutes * MINUTE_SECONDS, processes),

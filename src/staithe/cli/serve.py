@@ -12,7 +12,7 @@ from typing import Annotated
 import httpx
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
 from staithe.cli.serve_options import (
     AccessLog,
     ClockFile,
@@ -30,7 +30,7 @@ from staithe.domain.base_url import read_public_url
 from staithe.domain.errors import Conflict
 from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
-from staithe.services import accounts
+from staithe.services import accounts, deployment
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
 from staithe.tls import accept_any_certificate, check_tls_files
@@ -54,6 +54,7 @@ def serve(
     ] = DEFAULTS.tls_key,
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
+    staging: StagingAddress = "",
     http_workers: Annotated[
         int, typer.Option(min=1, help="HTTP processes, which share the port; one for each core is plenty.")
     ] = DEFAULTS.http_workers,
@@ -95,6 +96,7 @@ def serve(
     settings = Settings(
         data=data.absolute(),
         database=database,
+        staging=read_staging(staging),
         host=host,
         port=port,
         public_url=read_public_url(public_url) if public_url else "",
@@ -117,7 +119,8 @@ def serve(
     )
     check_tls_files(settings.tls_certificate, settings.tls_key)
     with hold_data(settings.data, alone=settings.has_store_of_its_own):
-        stores = Stores(settings.data, settings.database)
+        stores = Stores(settings.data, settings.database, settings.staging)
+        deployment.claim_staging_area(stores)
         announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
         run(settings, stores)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl
+from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
 from staithe.cli.serve import stop_on_signals
 from staithe.cli.serve_options import AccessLog, ClockFile, LeaseSeconds, LogFormatOption
 from staithe.config import Settings
@@ -14,6 +14,7 @@ from staithe.data_lock import hold_data
 from staithe.domain.errors import NotFound
 from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
+from staithe.services import deployment
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
 
@@ -23,6 +24,7 @@ DEFAULTS = Settings()
 def worker(
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
+    staging: StagingAddress = "",
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
     lease_seconds: LeaseSeconds = DEFAULTS.lease_seconds,
     allow_private_callbacks: Annotated[bool, typer.Option(help="Call callbackUrls on private addresses.")] = False,
@@ -45,6 +47,7 @@ def worker(
     settings = Settings(
         data=data.absolute(),
         database=database,
+        staging=read_staging(staging),
         # Nobody reaches it at an address, so it is no server on loopback, which may call private ones.
         host="",
         http_workers=0,
@@ -61,7 +64,8 @@ def worker(
             f"Make one with: staithe serve --data {data}; or name the servers' store with --database postgresql://...",
         )
     with hold_data(settings.data, alone=settings.has_store_of_its_own):
-        stores = Stores(settings.data, settings.database)
+        stores = Stores(settings.data, settings.database, settings.staging)
+        deployment.claim_staging_area(stores)
         supervisor = Supervisor(settings, stores)
         stop_on_signals(supervisor)
         OUTPUT.print(f"Staithe runs syncs with {workers} workers (data in {settings.data})", soft_wrap=True)

@@ -16,7 +16,8 @@ StaitheError
     ├── StorageFull         the company's staging quota has no room
     └── Busy                not now: try again                        (retry_after_seconds)
         ├── OutcomeUnknown  nobody knows whether it was done
-        └── TooManyRequests the company has had its share for now
+        ├── TooManyRequests the company has had its share for now
+        └── StagingUnavailable  the object store of staged files fails
 """
 
 from __future__ import annotations
@@ -123,3 +124,10 @@ class OutcomeUnknown(Busy):
 
 class TooManyRequests(Busy):
     """The company is over a limit of its own, so that others have their share."""
+
+
+class StagingUnavailable(Busy):
+    """The object store that has the staged files fails, or does not answer in time."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message, advice, retry_after_seconds=5)

@@ -22,9 +22,11 @@ from staithe.domain.doctor_facts import (
     SqliteFacts,
     StagingFacts,
 )
-from staithe.domain.errors import RequestError
+from staithe.domain.errors import RequestError, StagingUnavailable
 from staithe.services.machine import disk_facts, server_facts, software_facts
 from staithe.services.retention import ORPHAN_MIN_AGE_SECONDS
+from staithe.staging.area import StagingArea
+from staithe.staging.arrow_folder import ArrowFolder
 from staithe.staging.examination import count_orphans, try_folder
 from staithe.storage import control, import_chunks, syncs, uploads
 from staithe.storage.database import Connection
@@ -40,10 +42,11 @@ FILES_NAMED: Final[dict[str, Callable[[Connection], set[str]]]] = {
 
 
 class Target(Struct, frozen=True, kw_only=True):
-    """What to examine: `database` is a URL of PostgreSQL, empty for SQLite."""
+    """What to examine: `database` is a URL of PostgreSQL, empty for SQLite; `staging` as `Stores` takes it."""
 
     data: Path
     database: str
+    staging: str
     urls: tuple[str, ...]
     clock: Clock
     limits: Limits
@@ -53,11 +56,12 @@ class Examination:
     """One visit: facts are gathered store by store, and one that cannot be read does not keep the others from it.
 
     Raises:
-        ValidationFailed: the database's URL is none.
+        ValidationFailed: the database's URL is none, or the staging area's address.
     """
 
     def __init__(self, target: Target) -> None:
         self.target = target
+        self.area = StagingArea(target.staging, target.data)
         self.stores = open_as_they_are(target.data, target.database)
         self.unreadable: dict[str, str] = {}
         self.schemas: list[SchemaFacts] = []
@@ -128,27 +132,27 @@ class Examination:
         """Count a company's files that nothing names."""
         try:
             counts = [
-                count_orphans(self.folder_of(company) / folder, files, ORPHAN_MIN_AGE_SECONDS)
+                count_orphans(self.folder_of(company, folder), files, ORPHAN_MIN_AGE_SECONDS)
                 for folder, files in named.items()
             ]
-        except OSError as error:
-            return FilesFacts(company.name, 0, str(error))
+        except (OSError, StagingUnavailable) as error:
+            return FilesFacts(company.name, 0, str(error.__cause__ or error))
         return FilesFacts(company.name, sum(counts))
 
     def try_staging(self, companies: list[Company]) -> StagingFacts | None:
         """Write a file where the first company's uploads go; None if there is nothing yet."""
         if not companies:
             return None
-        place = self.folder_of(companies[0]) / "staging"
+        place = f"{self.area}/companies/{companies[0].id}/staging"
         began = time.monotonic()
         try:
-            try_folder(place)
+            try_folder(self.folder_of(companies[0], "staging", make=True))
         except (OSError, ValueError, RequestError) as error:
-            return StagingFacts(str(place), failure=str(error))
-        return StagingFacts(str(place), time.monotonic() - began)
+            return StagingFacts(place, failure=str(error.__cause__ or error))
+        return StagingFacts(place, time.monotonic() - began)
 
-    def folder_of(self, company: Company) -> Path:
-        return self.target.data / "companies" / str(company.id)
+    def folder_of(self, company: Company, folder: str, *, make: bool = False) -> ArrowFolder:
+        return self.area.folder(f"companies/{company.id}/{folder}", make=make)
 
 
 def examine(target: Target) -> Deployment:

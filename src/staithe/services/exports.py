@@ -63,6 +63,7 @@ def read_of_sync(caller: Caller, sync_id: int, query: ListQuery) -> DataPage:
         ValidationFailed: it is no sync of an export.
         NotAllowed: another user started it.
         Gone: the data was deleted, or has expired.
+        StagingUnavailable: the object store fails.
     """
     with caller.database.read() as connection:
         sync = syncs.get_sync(connection, sync_id)
@@ -94,6 +95,7 @@ def open_data(caller: Caller, sync: Sync, query: ListQuery) -> DataPage:
         raise gone
     try:
         reader = ExportReader(caller.store.exports, sync.data.file)
+        reader.hold(query.limit, query.offset)
     except FileNotFoundError:
         raise gone from None
     return DataPage(reader, sync.data.records, query)

@@ -152,8 +152,6 @@ def put_files(store: CompanyStore, backup_file: BackupReader, report: Report) ->
         store.folders[file.folder].put(file.name, backup_file.pieces(file))
         done_bytes += file.bytes
         report(Step.FILES, number, len(files), done_bytes)
-    for folder in store.folders.values():
-        folder.settle()
 
 
 def put_rows(store: CompanyStore, backup_file: BackupReader, report: Report) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from staithe.domain.definition_reader import parse_duration
 from staithe.domain.definitions import DefinitionKey, ImportDefinition
+from staithe.domain.errors import StagingUnavailable
 from staithe.domain.limits import (
     LEAST_DATA_LIFE,
     STAGED_DATA_LIFE,
@@ -22,6 +24,7 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import definitions, import_chunks, sync_creations, syncs, uploads
 from staithe.storage.database import Connection
 
+LOGGER: Final = logging.getLogger(__name__)
 ORPHAN_MIN_AGE_SECONDS: Final = 3600.0
 """A file that no row names is swept after this: its row may be about to be committed."""
 
@@ -57,7 +60,7 @@ def remove_expired(store: CompanyStore, now: int) -> Removed:
     store.staging.delete(files)
     store.rejects.delete(removed_syncs.reject_files)
     store.exports.delete([*data_files, *removed_syncs.data_files])
-    return Removed(len(files) + len(data_files), len(expired), removed_syncs.count, sweep(store))
+    return Removed(len(files) + len(data_files), len(expired), removed_syncs.count, sweep_if_due(store))
 
 
 def staged_life(connection: Connection, key: DefinitionKey) -> int:
@@ -78,6 +81,18 @@ def expired_definitions(connection: Connection, now: int) -> Iterator[Definition
             is_over = stored.updated_at + life // timedelta(microseconds=1) <= now
         if is_over and not syncs.has_unfinished(connection, stored.key):
             yield stored.key
+
+
+def sweep_if_due(store: CompanyStore) -> int:
+    """Sweep, if the last time is long enough ago; gives how many files that removed."""
+    if time.monotonic() < store.sweep_at:
+        return 0
+    store.sweep_at = time.monotonic() + store.staging.files.sweep_pause_seconds
+    try:
+        return sweep(store)
+    except StagingUnavailable as error:
+        LOGGER.warning("company %s is swept another time: %s", store.company.name, error)
+        return 0
 
 
 def sweep(store: CompanyStore, min_age_seconds: float = ORPHAN_MIN_AGE_SECONDS) -> int:

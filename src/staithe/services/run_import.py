@@ -349,6 +349,7 @@ def end(under_way: ImportRun) -> None:
             rejects.append(file)
         for chunk in under_way.chunks:
             counts.update(chunk.reject_counts)
+        reject_file = rejects.finish()
         with run.store.database.write(alone=False) as connection:
             get_definition(connection, run.sync, hold=True)
             sets.hold(connection, set_names(plan.steps))
@@ -357,7 +358,7 @@ def end(under_way: ImportRun) -> None:
             contacts = touched & sets.load_set(connection, CONTACTS_SET, touched.chunk_numbers())
             results = take_steps(run, connection, plan.steps, contacts, now) if plan.steps else []
             begun, done = write_log(under_way, counts, results)
-            finish(run, connection, begun, (rejects.finish(), rejects.count), behind_the_end=done)
+            finish(run, connection, begun, (reject_file, rejects.count), behind_the_end=done)
             import_chunks.forget_chunks(connection, run.sync.id)
             staged_files = uploads.remove_of_sync(connection, run.sync.id)
     except OutcomeUnknown:

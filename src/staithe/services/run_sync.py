@@ -9,7 +9,8 @@ from typing import Final
 
 from staithe.domain import codes
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS
-from staithe.domain.errors import Busy
+from staithe.domain.errors import Busy, StagingUnavailable
+from staithe.domain.limits import SECOND
 from staithe.services.run_export import attempt_export
 from staithe.services.run_import import attempt_import
 from staithe.services.run_sync_actions import attempt_sync_actions
@@ -26,6 +27,9 @@ from staithe.storage import syncs
 
 LOGGER: Final = logging.getLogger(__name__)
 MOST_ATTEMPTS: Final = 5
+PAUSE: Final = 5 * SECOND
+"""How long a sync is left alone after the object store has failed. It may fail for hours: no attempt is counted."""
+
 FAILURES: Final[Mapping[str, codes.StatusCode]] = {
     SYNC_ACTIONS: codes.STAGING_FAILED,
     IMPORTS: codes.IMPORT_FAILED,
@@ -61,6 +65,10 @@ def bring_to_end(run: Run) -> None:
         hand_back(run)
     except DefinitionDeleted:
         end_in_error(run, codes.DEFINITION_DELETED)
+    except StagingUnavailable:
+        LOGGER.warning("sync %s of company %s waits for the staging area", sync.id, store.company.name)
+        with store.database.write(alone=False) as connection:
+            syncs.hand_back(connection, sync.id, run.owner, was_lost=run.was_lost, until=run.clock() + PAUSE)
     except Busy:
         # Also at the commit, when its end was written but not stored.
         run.end = None

@@ -42,6 +42,7 @@ class Matches:
     known: IdSet = field(default_factory=IdSet)
     records: int = 0
     known_records: int = 0
+    reject_file: str | None = None
 
     def __enter__(self) -> None:
         return None
@@ -98,6 +99,8 @@ def match_uploads(
                 matches.records += matched.records
                 matches.known_records += matched.known_records
                 matches.known |= matched.known
+        # Before the commit, in which others wait: to make a file durable can take long.
+        matches.reject_file = rejects.finish()
     return matches
 
 
@@ -125,9 +128,8 @@ def write_effects(
     """Everything a sync changes, in one transaction; gives the staged files that are done with."""
     now = run.clock()
     results = take_steps(run, connection, plan.steps, matches.known, now)
-    reject_file = matches.rejects.finish()
     log = write_log(run, plan, staged, matches, results)
-    finish(run, connection, log, (reject_file, matches.rejects.count))
+    finish(run, connection, log, (matches.reject_file, matches.rejects.count))
     return uploads.remove_of_sync(connection, run.sync.id)
 
 

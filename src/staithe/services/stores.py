@@ -1,9 +1,11 @@
 """Where everything is: the stores of a deployment, and the files of each company.
 
 STORES    SQLite files in DATA, or schemas of a PostgreSQL database: `staithe.storage.databases`
-DATA/companies/ID/staging/          a company's staged uploads
-DATA/companies/ID/rejects/          the rejects of its syncs
-DATA/companies/ID/exports/          the data of its exports
+STAGING/companies/ID/staging/       a company's staged uploads
+STAGING/companies/ID/rejects/       the rejects of its syncs
+STAGING/companies/ID/exports/       the data of its exports
+
+STAGING is DATA itself, another directory, or a prefix of a bucket in an object store: `staithe.staging.area`.
 """
 
 from __future__ import annotations
@@ -14,22 +16,24 @@ from pathlib import Path
 
 from staithe.domain.backups import Folder
 from staithe.domain.companies import Company
-from staithe.staging.arrow_folder import ArrowFolder
+from staithe.staging.area import StagingArea
 from staithe.storage import control
 from staithe.storage.database import Database
 from staithe.storage.databases import Watch, open_databases
 
 
 class CompanyStore:
-    """Everything of one company."""
+    """Everything of one company. `sweep_at` is when its files are to be swept next, of `time.monotonic`."""
 
-    def __init__(self, company: Company, database: Database, folder: Path) -> None:
+    def __init__(self, company: Company, database: Database, area: StagingArea) -> None:
         self.company = company
         self.database = database
-        self.staging = ArrowFolder(folder / "staging")
-        self.rejects = ArrowFolder(folder / "rejects")
-        self.exports = ArrowFolder(folder / "exports")
+        folder = f"companies/{company.id}"
+        self.staging = area.folder(f"{folder}/staging")
+        self.rejects = area.folder(f"{folder}/rejects")
+        self.exports = area.folder(f"{folder}/exports")
         self.folders = {Folder.STAGING: self.staging, Folder.REJECTS: self.rejects, Folder.EXPORTS: self.exports}
+        self.sweep_at = 0.0
 
 
 class Stores:
@@ -38,10 +42,15 @@ class Stores:
     Args:
         data: the data directory.
         database: the URL of a PostgreSQL database; empty for SQLite files in the data directory.
+        staging: where staged files are, `s3://bucket/prefix` or a directory; empty for the data directory.
+
+    Raises:
+        ValidationFailed: `staging` is wrong.
     """
 
-    def __init__(self, data: Path, database: str = "") -> None:
+    def __init__(self, data: Path, database: str = "", staging: str = "") -> None:
         self.data = data
+        self.area = StagingArea(staging, data)
         self.databases = open_databases(data, database)
         self.control: Database = self.databases.control
         self.hints: Database = self.databases.hints
@@ -53,7 +62,7 @@ class Stores:
         with self.lock:
             if company.id not in self.opened:
                 database = self.databases.open_company(company.id)
-                self.opened[company.id] = CompanyStore(company, database, self.folder_of(company))
+                self.opened[company.id] = CompanyStore(company, database, self.area)
             return self.opened[company.id]
 
     def erase(self, company: Company) -> None:

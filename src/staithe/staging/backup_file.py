@@ -23,8 +23,9 @@ import msgspec
 
 from staithe.domain.backups import FileEntry, Folder, Manifest, TableEntry, TableShape
 from staithe.domain.errors import Conflict, StorageFull
-from staithe.staging.arrow_folder import NO_SPACE_ERRORS, UNFINISHED_ENDING, sync_folder
 from staithe.staging.backup_rows import Row, RowWriter
+from staithe.staging.files import NO_SPACE_ERRORS
+from staithe.staging.local_files import UNFINISHED_ENDING, sync_folder
 
 MANIFEST: Final = "manifest.json"
 PIECE_BYTES: Final = 1024 * 1024

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from staithe.staging.arrow_folder import ENDING, UNFINISHED_ENDING, ArrowFolder
+from staithe.staging.arrow_folder import ENDING, ArrowFolder
+from staithe.staging.local_files import UNFINISHED_ENDING
 
 ROWS: Final = 1000
 
 
-def try_folder(root: Path) -> None:
+def try_folder(folder: ArrowFolder) -> None:
     """Write a file as an upload does, read it back, and delete it.
 
     Raises:
         OSError: one of these cannot be done.
         ValueError: what was read is not what was written.
         StorageFull: the disk is full.
+        StagingUnavailable: the object store fails.
     """
-    folder = ArrowFolder(root)
     batch = pa.record_batch({"number": pa.array(range(ROWS), pa.int64())})
     with folder.create(batch.schema) as writer:
         writer.write(batch)
@@ -33,12 +32,12 @@ def try_folder(root: Path) -> None:
         folder.delete([writer.name])
 
 
-def count_orphans(root: Path, named: set[str], min_age_seconds: float) -> int:
+def count_orphans(folder: ArrowFolder, named: set[str], min_age_seconds: float) -> int:
     """How many old files of a folder no row names.
 
     Raises:
         OSError: the folder cannot be listed.
+        StagingUnavailable: the object store fails.
     """
-    limit = time.time() - min_age_seconds
-    files = (path for path in root.iterdir() if path.name.endswith((ENDING, UNFINISHED_ENDING)))
-    return sum(1 for path in files if path.name not in named and path.stat().st_mtime < limit)
+    old = [name for name, age in folder.files.ages().items() if age > min_age_seconds and name not in named]
+    return sum(1 for name in old if name.endswith((ENDING, UNFINISHED_ENDING)))

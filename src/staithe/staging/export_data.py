@@ -9,14 +9,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from staithe.staging.arrow_folder import READ_OPTIONS, ArrowFileWriter, ArrowFolder
+from staithe.staging.files import DiskFullGuard, open_unnamed
 
 MOST_BATCH_RECORDS: Final = 8192
 BATCH_VALUES: Final = 262_144
@@ -65,17 +67,40 @@ class ExportReader:
 
     Raises:
         FileNotFoundError: the file is gone.
+        StagingUnavailable: the object store fails.
     """
 
     def __init__(self, folder: ArrowFolder, name: str) -> None:
-        self.source = pa.OSFile(str(folder.root / name))
+        self.scratch = folder.files.scratch
+        self.source = folder.files.open(name)
+        self.held: HeldPieces | None = None
         self.reader = pa.ipc.open_file(self.source, options=READ_OPTIONS)
         metadata: Any = self.reader.schema.metadata
         self.batch_records = int(metadata[BATCH_RECORDS_KEY])
         self.fields: list[str] = msgspec.json.decode(metadata[FIELDS_KEY])
 
+    def hold(self, limit: int, offset: int) -> None:
+        """Have some records on this machine, if they are not: then to give them out cannot fail half-way.
+
+        From then on `lines` gives these and no others.
+
+        Raises:
+            FileNotFoundError: the file was deleted meanwhile.
+            StagingUnavailable: the object store fails.
+        """
+        if self.scratch is None:
+            return
+        try:
+            self.held = HeldPieces(self.read_lines(limit, offset), self.scratch)
+        except BaseException:
+            self.close()
+            raise
+
     def lines(self, limit: int, offset: int) -> Iterator[bytes]:
         """Some records as JSON texts, each with a line feed behind it, in pieces of whole records."""
+        return self.read_lines(limit, offset) if self.held is None else self.held.pieces()
+
+    def read_lines(self, limit: int, offset: int) -> Iterator[bytes]:
         end = offset + limit
         for number in range(offset // self.batch_records, self.reader.num_record_batches):
             first = number * self.batch_records
@@ -91,6 +116,30 @@ class ExportReader:
     def close(self) -> None:
         """Close the file."""
         self.source.close()
+        if self.held is not None:
+            self.held.file.close()
+
+
+class HeldPieces:
+    """Pieces of bytes in an unnamed file of this machine."""
+
+    def __init__(self, pieces: Iterator[bytes], folder: Path) -> None:
+        self.file: BinaryIO = open_unnamed(folder)
+        self.lengths: list[int] = []
+        try:
+            with DiskFullGuard():
+                for piece in pieces:
+                    self.lengths.append(self.file.write(piece))
+                self.file.flush()
+        except BaseException:
+            self.file.close()
+            raise
+
+    def pieces(self) -> Iterator[bytes]:
+        """The pieces in order, again and again."""
+        self.file.seek(0)
+        for length in self.lengths:
+            yield self.file.read(length)
 
 
 def json_page(reader: ExportReader, limit: int, offset: int, rest: bytes) -> Iterator[bytes]:

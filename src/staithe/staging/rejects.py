@@ -84,9 +84,12 @@ class RejectWriter:
 
     def discard(self) -> None:
         """Leave nothing behind."""
-        if self.writer is not None:
-            self.writer.__exit__(None, None, None)
+        if self.writer is None:
+            return
+        if self.writer.finished:
             self.folder.delete([self.writer.name])
+        else:
+            self.writer.__exit__(None, None, None)
 
 
 def read_rejects(folder: ArrowFolder, name: str, limit: int, offset: int) -> list[Reject]:

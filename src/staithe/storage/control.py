@@ -1,4 +1,4 @@
-"""The control store: companies, users, and hints that a company has pending syncs.
+"""The control store: companies, users, hints that a company has pending syncs, and the deployment's id.
 
 A company whose restore is not complete has a row, so that its number and name are taken, and is seen by nobody.
 """
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, func, insert, sele
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.identifiers import NUL
 from staithe.storage import dialect
-from staithe.storage.tables import COMPANY, PENDING, USER
+from staithe.storage.tables import COMPANY, DEPLOYMENT, PENDING, USER
 
 IS_WHOLE: Final = COMPANY.c.restore_began_at.is_(None)
 
@@ -139,3 +139,19 @@ def forget_hint(connection: Connection, company_id: int, hints: int) -> None:
 def is_empty(connection: Connection) -> bool:
     """Whether there is no company yet."""
     return connection.execute(select(func.count()).select_from(COMPANY).where(IS_WHOLE)).scalar_one() == 0
+
+
+def find_deployment(connection: Connection) -> tuple[str, str] | None:
+    """The id of the deployment and where its staged files are (empty if it has none yet); None before it has an id."""
+    row = connection.execute(select(DEPLOYMENT)).one_or_none()
+    return None if row is None else (row.id, row.staging)
+
+
+def add_deployment(connection: Connection, deployment_id: str) -> None:
+    """Give the deployment its id; it must have none."""
+    connection.execute(insert(DEPLOYMENT).values(id=deployment_id, staging=""))
+
+
+def note_staging(connection: Connection, staging: str) -> None:
+    """Write down where the deployment's staged files are."""
+    connection.execute(update(DEPLOYMENT).values(staging=staging))

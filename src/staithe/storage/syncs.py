@@ -187,7 +187,7 @@ def release_leases(connection: Connection, worker: str | None = None) -> int:
     return connection.execute(update(SYNC).where(*held).values(lease_until=0)).rowcount
 
 
-def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: bool) -> bool:
+def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: bool, until: int = 0) -> bool:
     """End the lease of a sync as if it had not been taken; false, and nothing is changed, if `owner` has it no more.
 
     Args:
@@ -195,11 +195,12 @@ def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: boo
         sync_id: which sync.
         owner: who must hold its lease.
         was_lost: whether a worker was lost before with it, which stays known: its attempts do not go back to none.
+        until: when it may be taken up again; at once if it is not said.
     """
     least = 1 if was_lost else 0
     attempts = case((SYNC.c.attempts > least, SYNC.c.attempts - 1), else_=least)
     given = update(SYNC).where(*held_by(sync_id, owner))
-    return connection.execute(given.values(lease_owner=None, lease_until=0, attempts=attempts)).rowcount == 1
+    return connection.execute(given.values(lease_owner=None, lease_until=until, attempts=attempts)).rowcount == 1
 
 
 def owner_of(worker: str, claim_number: int | str) -> str:

@@ -337,6 +337,14 @@ COMPANY_LIMITS: Final = Table(
     Column("syncs_per_hour", BigInteger),
 )
 
+DEPLOYMENT: Final = Table(
+    "deployment",
+    CONTROL_METADATA,
+    Column("id", TEXT, primary_key=True),
+    Column("staging", TEXT, nullable=False),
+)
+"""One row: where the staged files are; empty until the staging area is claimed."""
+
 OAUTH_CLIENT: Final = Table(
     "oauth_client",
     CONTROL_METADATA,

@@ -1,0 +1,5 @@
+CREATE TABLE deployment (
+    id TEXT COLLATE "C" NOT NULL,
+    staging TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (id)
+);
