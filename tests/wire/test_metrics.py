@@ -21,6 +21,7 @@ import pytest
 from staithe import __version__
 from staithe.http.metrics import QueueGauges, is_local
 from staithe.services.queues import QueueFigures
+from tests.conftest import NewDatabase, StartServer
 from tests.fault.processes import HTTP, WORKER, child, paused, running, until
 from tests.support.api import UNSUBSCRIBE, Api, add_to_list
 from tests.support.clock import Clock
@@ -35,9 +36,12 @@ EXPORT = {"name": "all", "fields": {"email": EMAIL}}
 
 
 @pytest.fixture(scope="module")
-def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningServer, Scrape, Counter[str]]]:
+def busy(
+    tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
+) -> Iterator[tuple[RunningServer, Scrape, Counter[str]]]:
     """A server that has done a little of everything, what it told then, and the rejects that its syncs have."""
-    server = RunningServer(tmp_path_factory.mktemp("busy") / "data", "--metrics-token", TOKEN)
+    data = tmp_path_factory.mktemp("busy") / "data"
+    server = RunningServer(data, "--metrics-token", TOKEN, database=new_database())
     api, _store = server.new_company("fair", contacts=100)
     rejects = Counter(code for sync in work(api) for code in (r["statusCode"] for r in api.rejects(sync)))
 
@@ -299,8 +303,8 @@ def test_what_waits_is_read_from_the_stores(moved: RunningServer, clock: Clock) 
     assert found.value("staithe_staged_uploads") == 1
 
 
-def test_counts_do_not_fall_when_processes_die(tmp_path: Path) -> None:
-    server = RunningServer(tmp_path / "data", "--workers", "2")
+def test_counts_do_not_fall_when_processes_die(servers: StartServer) -> None:
+    server = servers("--workers", "2")
     api, _store = server.new_company("acme2", contacts=50)
     uri = api.define()
     api.upload(uri, [{"Id": "1"}, {"Id": "77"}])
@@ -334,17 +338,17 @@ def folders(place: Path) -> list[Path]:
     return list(place.glob("staithe-metrics-*"))
 
 
-def test_the_folder_of_the_counts_goes_with_its_server(tmp_path: Path) -> None:
+def test_the_folder_of_the_counts_goes_with_its_server(servers: StartServer, tmp_path: Path) -> None:
     place = tmp_path / "tmp"
     place.mkdir()
     environment = {"TMPDIR": str(place)}
-    killed = RunningServer(tmp_path / "killed", environment=environment)
+    killed = servers(data=tmp_path / "killed", environment=environment)
     (left,) = folders(place)
     assert {file.name.partition("_")[0] for file in left.iterdir()} == {"counter", "gauge", "histogram"}
-    first = RunningServer(tmp_path / "first", environment=environment)
+    first = servers(data=tmp_path / "first", environment=environment)
     assert len(folders(place)) == 2, "that of a server that runs stays"
     killed.kill()
-    second = RunningServer(tmp_path / "second", environment=environment)
+    second = servers(data=tmp_path / "second", environment=environment)
     assert len(folders(place)) == 2
     assert left not in folders(place), "that of a server that was killed is removed by the next"
     assert scrape(first.url).value("staithe_processes", process="http", version=__version__) == 1

@@ -19,8 +19,8 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from staithe import __version__
+from tests.conftest import StartServer
 from tests.fault.processes import until
-from tests.support.server import RunningServer
 
 BULK = "/api/bulk/2.0"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -95,8 +95,8 @@ def attributes_of(pairs: Any) -> dict[str, Any]:
     return {pair.key: value_of(pair) for pair in pairs}
 
 
-def test_an_upload_and_its_sync(tmp_path: Path, collector: Collector) -> None:
-    server = RunningServer(tmp_path / "data", environment={**collector.environment, **SOON})
+def test_an_upload_and_its_sync(servers: StartServer, collector: Collector) -> None:
+    server = servers(environment={**collector.environment, **SOON})
     api, _store = server.new_company("harbour", contacts=5)
     uri = api.define()
     headers = {"traceparent": f"00-{TRACE}-{PARENT}-01", "x-request-id": "job-1"}
@@ -141,9 +141,9 @@ def test_an_upload_and_its_sync(tmp_path: Path, collector: Collector) -> None:
     assert server.stop() == 0
 
 
-def test_what_goes_wrong_is_marked_and_contact_data_stays_here(tmp_path: Path, collector: Collector) -> None:
+def test_what_goes_wrong_is_marked_and_contact_data_stays_here(servers: StartServer, collector: Collector) -> None:
     environment = {**collector.environment, **SOON, "OTEL_SERVICE_NAME": "bulk-test"}
-    server = RunningServer(tmp_path / "data", "--access-log", "--log-format", "json", environment=environment)
+    server = servers("--access-log", "--log-format", "json", environment=environment)
     api, store = server.new_company("harbour", contacts=5)
     uri = api.define()
     assert api.upload(uri, b'[{"Id":"ann@example.com"').status_code == 400
@@ -169,8 +169,8 @@ def test_what_goes_wrong_is_marked_and_contact_data_stays_here(tmp_path: Path, c
     assert f'"trace_id":"{sync.trace_id.hex()}"' in said
 
 
-def test_a_stop_sends_what_has_not_been_sent(tmp_path: Path, collector: Collector) -> None:
-    server = RunningServer(tmp_path / "data", environment={**collector.environment, **AT_STOP_ONLY})
+def test_a_stop_sends_what_has_not_been_sent(servers: StartServer, collector: Collector) -> None:
+    server = servers(environment={**collector.environment, **AT_STOP_ONLY})
     api, _store = server.new_company("harbour", contacts=5)
     uri = api.define()
     api.upload(uri, [{"Id": "1"}])
@@ -181,19 +181,19 @@ def test_a_stop_sends_what_has_not_been_sent(tmp_path: Path, collector: Collecto
     assert {"sync syncActions", f"POST {BULK}/contacts/syncActions/{{id}}/data"} <= names
 
 
-def test_a_collector_that_never_answers_does_not_hold_up_a_stop(tmp_path: Path) -> None:
+def test_a_collector_that_never_answers_does_not_hold_up_a_stop(servers: StartServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
         environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, **AT_STOP_ONLY}
-        server = RunningServer(tmp_path / "data", environment=environment)
+        server = servers(environment=environment)
         assert server.api().bulk("GET", "/syncs").status_code == 200
         assert server.stop() == 0
     assert not any("did not stop in time" in line for line in server.lines)
 
 
 @pytest.mark.parametrize("off", [{"OTEL_SDK_DISABLED": "true"}, {"OTEL_TRACES_EXPORTER": "none"}])
-def test_traces_can_be_switched_off(tmp_path: Path, collector: Collector, off: dict[str, str]) -> None:
-    server = RunningServer(tmp_path / "data", environment={**collector.environment, **SOON, **off})
+def test_traces_can_be_switched_off(servers: StartServer, collector: Collector, off: dict[str, str]) -> None:
+    server = servers(environment={**collector.environment, **SOON, **off})
     assert server.api().bulk("GET", "/syncs").status_code == 200
     assert server.stop() == 0
     assert collector.requests == []
