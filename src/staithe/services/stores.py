@@ -10,16 +10,21 @@ STAGING is DATA itself, another directory, or a prefix of a bucket in an object 
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from pathlib import Path
+from typing import Final
 
 from staithe.domain.backups import Folder
 from staithe.domain.companies import Company
+from staithe.domain.errors import RequestError
 from staithe.staging.area import StagingArea
 from staithe.storage import control
 from staithe.storage.database import Database
 from staithe.storage.databases import Watch, open_databases
+
+LOGGER: Final = logging.getLogger(__name__)
 
 
 class CompanyStore:
@@ -81,9 +86,15 @@ class Stores:
         return self.data / "companies" / str(company.id)
 
     def hint_pending(self, company: Company) -> None:
-        """Wake the workers: a sync of this company is pending."""
-        with self.hints.write() as connection:
-            control.hint_pending(connection, company.id)
+        """Wake the workers: a sync of this company is pending.
+
+        It is stored already. So nobody may be told that it failed if the hint does: workers also scan.
+        """
+        try:
+            with self.hints.write() as connection:
+                control.hint_pending(connection, company.id)
+        except RequestError as error:
+            LOGGER.warning("no hint that company %s has a pending sync: %s", company.name, error)
 
     def watch(self) -> Watch:
         """Begin to watch for hints."""
