@@ -113,7 +113,8 @@ def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
     made_up = "" if password else secrets.token_urlsafe(12)
     password_hash = HASHER.hash(password or made_up)
     with stores.control.write() as connection:
-        company = control.add_company(connection, company_name, at)
+        # Another server may have been quicker, with a company of another name.
+        company = control.add_company(connection, company_name, at) if control.is_empty(connection) else None
         if company is None:
             return None
         control.add_user(connection, company, user_name, password_hash, Role.ADMIN, at)
