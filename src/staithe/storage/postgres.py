@@ -171,6 +171,9 @@ class HintWatch:
         while not self.stopping.is_set():
             try:
                 with psycopg.connect(**self.arguments, autocommit=True) as self.connection:
+                    if self.stopping.is_set():
+                        # `close` has not seen this connection: nothing else would end it.
+                        return
                     self.connection.execute(f"LISTEN {HINT_CHANNEL}")
                     self.count += 1
                     for _ in self.connection.notifies():
