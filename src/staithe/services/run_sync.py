@@ -66,6 +66,7 @@ def bring_to_end(run: Run) -> None:
     except DefinitionDeleted:
         end_in_error(run, codes.DEFINITION_DELETED)
     except StagingUnavailable:
+        run.end = None
         LOGGER.warning("sync %s of company %s waits for the staging area", sync.id, store.company.name)
         with store.database.write(alone=False) as connection:
             syncs.hand_back(connection, sync.id, run.owner, was_lost=run.was_lost, until=run.clock() + PAUSE)
