@@ -23,7 +23,8 @@ def sync_fields(store: CompanyStore, sync: Sync) -> AbstractContextManager[None]
 def run_observed(run: Run) -> None:
     """Bring a claimed sync to its end, as `run_sync` does."""
     sync, kind = run.sync, run.sync.definition.kind
-    note_claim(sync)
+    if sync.attempts > 1:
+        metrics.SYNCS_TAKEN_UP_AGAIN.labels(kind).inc()
     begun = time.monotonic()
     with traces.span(f"sync {kind}", "consumer") as span, metrics.SYNCS_RUNNING.track_inprogress():
         if span.trace_id:
@@ -46,16 +47,15 @@ def run_observed(run: Run) -> None:
             span.fail("the sync ended in error")
     seconds = time.monotonic() - begun
     metrics.count_sync(kind, ended.status, ended.log, seconds)
+    note_wait(sync)
     ACCESS.info("sync ended", extra={"status": ended.status.value, "seconds": round(seconds, 6)})
 
 
-def note_claim(sync: Sync) -> None:
-    """A worker has claimed it: for the first time, or again."""
-    kind = sync.definition.kind
-    if sync.attempts > 1:
-        metrics.SYNCS_TAKEN_UP_AGAIN.labels(kind).inc()
-    elif sync.started_at is not None:
-        metrics.SYNC_WAIT.labels(kind).observe(max(sync.started_at - sync.created_at, 0) / SECOND)
+def note_wait(sync: Sync) -> None:
+    """How long it waited for its first claim; it is told once, when a sync has ended, however often it was claimed."""
+    if sync.started_at is not None:
+        waited = max(sync.started_at - sync.created_at, 0)
+        metrics.SYNC_WAIT.labels(sync.definition.kind).observe(waited / SECOND)
 
 
 def note_callback(*, was_taken: bool) -> None:

@@ -26,6 +26,13 @@ MetricsToken = Annotated[
         "Better said by the variable: other users of the machine see the options of commands.",
     ),
 ]
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, help="Answer /metrics on this port; 0 takes a free one. Default: they are not to be had."
+    ),
+]
+MetricsHost = Annotated[str, typer.Option(help="The address on which /metrics is answered.")]
 ClockFile = Annotated[
     Path | None, typer.Option(envvar="STAITHE_CLOCK_FILE", help="Seconds in this file move the clock: for tests.")
 ]

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated
 
 import typer
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
 from staithe.cli.serve import stop_on_signals
-from staithe.cli.serve_options import AccessLog, ClockFile, LeaseSeconds, LogFormatOption
+from staithe.cli.serve_options import (
+    AccessLog,
+    ClockFile,
+    LeaseSeconds,
+    LogFormatOption,
+    MetricsHost,
+    MetricsPort,
+    MetricsToken,
+    check_metrics_token,
+)
 from staithe.config import Settings
 from staithe.data_lock import hold_data
-from staithe.domain.errors import NotFound
+from staithe.domain.errors import Conflict, NotFound
 from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
 from staithe.services import deployment
@@ -30,6 +41,9 @@ def worker(
     allow_private_callbacks: Annotated[bool, typer.Option(help="Call callbackUrls on private addresses.")] = False,
     log_format: LogFormatOption = LogFormat.TEXT,
     access_log: AccessLog = False,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = DEFAULTS.host,
+    metrics_token: MetricsToken = DEFAULTS.metrics_token,
     clock_file: ClockFile = None,
 ) -> None:
     """Run syncs, and nothing else, until Ctrl-C or SIGTERM: workers for servers on other machines.
@@ -57,6 +71,7 @@ def worker(
         clock_file=clock_file.absolute() if clock_file else None,
         log_format=log_format.value,
         access_log=access_log,
+        metrics_token=check_metrics_token(metrics_token),
     )
     if settings.has_store_of_its_own and not (settings.data / "control.db").exists():
         raise NotFound(
@@ -68,6 +83,32 @@ def worker(
         deployment.claim_staging_area(stores)
         supervisor = Supervisor(settings, stores)
         stop_on_signals(supervisor)
-        OUTPUT.print(f"Staithe runs syncs with {workers} workers (data in {settings.data})", soft_wrap=True)
-        supervisor.run()
+        with telling_metrics(supervisor, metrics_host, metrics_port):
+            OUTPUT.print(f"Staithe runs syncs with {workers} workers (data in {settings.data})", soft_wrap=True)
+            supervisor.run()
         stores.close()
+
+
+@contextmanager
+def telling_metrics(supervisor: Supervisor, host: str, port: int | None) -> Generator[None]:
+    """Answer `/metrics` within the block, if there is a port for it.
+
+    Raises:
+        Conflict: the port cannot be had.
+    """
+    if port is None:
+        yield
+        return
+    # It takes a while to import, and only here a supervisor needs it.
+    from staithe.observing.metrics_server import serving_metrics
+
+    with ExitStack() as stack:
+        try:
+            taken = stack.enter_context(
+                serving_metrics(supervisor.metrics.prepare(), host, port, supervisor.settings.metrics_token)
+            )
+        except OSError as error:
+            message = f"Cannot listen on {host}:{port}: {error.strerror}."
+            raise Conflict(message, "Choose another --metrics-port; 0 takes a free one.") from error
+        OUTPUT.print(f"Metrics are at http://{host}:{taken}/metrics", soft_wrap=True)
+        yield

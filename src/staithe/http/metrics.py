@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import anyio.to_thread
@@ -19,7 +17,9 @@ from staithe.app import App
 from staithe.domain.errors import NotAllowed
 from staithe.http.bodies import AnyRequest
 from staithe.http.calls import Answer, Pieces
+from staithe.observing.access import ADVICE, REFUSED, may_read
 from staithe.observing.exposition import registry_of_server, render
+from staithe.observing.folder import folder_of_server
 from staithe.services.queues import QueueFigures, read_figures
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -33,9 +33,6 @@ SHARE: Final = 10
 
 WAIT_SECONDS: Final = 2.0
 """How long an answer waits for new numbers; then it tells the old ones."""
-
-PROXY_HEADERS: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-"""A request that has one of these has come through a proxy: that it comes from this machine says nothing."""
 
 
 class QueueGauges(Collector):
@@ -106,7 +103,8 @@ class MetricsEndpoint:
 
     def __init__(self, app: App) -> None:
         self.token = app.settings.metrics_token
-        self.registry = registry_of_server([QueueGauges(lambda: read_figures(app.stores, app.clock()))])
+        queues = QueueGauges(lambda: read_figures(app.stores, app.clock()))
+        self.registry = registry_of_server(folder_of_server(), [queues])
 
     async def answer(self, request: AnyRequest) -> Answer:
         """All metrics, for who may read them.
@@ -115,31 +113,9 @@ class MetricsEndpoint:
             NotAllowed: neither from this machine, nor with the token.
         """
         host = request.client.host if request.client is not None else ""
-        if not (is_local(host, request.headers) or is_token(request.headers.get("authorization", ""), self.token)):
-            raise NotAllowed(
-                "Metrics are for callers on the server's own machine, and for those with the token of --metrics-token.",
-                "Send it as Authorization: Bearer TOKEN.",
-            )
+        if not may_read(host, request.headers, self.token):
+            raise NotAllowed(REFUSED, ADVICE)
         text, media_type = await anyio.to_thread.run_sync(render, self.registry, request.headers.get("accept", ""))
         # The HTTP library adds the charset to texts, though it may be there already.
         media_type = media_type.removesuffix(CHARSET) if media_type.startswith("text/") else media_type
         return Answer(200, Pieces(iter((text,)), media_type))
-
-
-def is_local(host: str, headers: Mapping[str, str]) -> bool:
-    """Whether a request comes from this machine, and not through a proxy on it."""
-    if any(name in headers for name in PROXY_HEADERS):
-        return False
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
-
-
-def is_token(header: str, token: str) -> bool:
-    """Whether an Authorization header has the token; never, if there is none."""
-    scheme, _, sent = header.strip().partition(" ")
-    is_right = hmac.compare_digest(sent.strip().encode(), token.encode())
-    return bool(token) and scheme.lower() == "bearer" and is_right

@@ -1,8 +1,8 @@
 """The folder in which the processes of one server keep their counts, so that one of them can tell those of all.
 
-prometheus_client maps a file of each process into memory; whoever answers `/metrics` reads them all. What a process
-has counted stays when it dies: its files go with the server. The folder is a temporary one, and locked, by which
-others know that it is in use: the next server, and systemd-tmpfiles, which removes what is old.
+prometheus_client maps files of each process into memory; whoever answers `/metrics` reads them all. What a process has
+counted stays when it dies (`staithe.observing.shared_counts`), and goes with the server. The folder is a temporary one,
+and locked, by which others know that it is in use: the next server, and systemd-tmpfiles, which removes what is old.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client knows that it is one of several processes."""
 
 PREFIX: Final = "staithe-metrics-"
+LOCK_FILE: Final = "lock"
 RESERVED_BYTES: Final[Mapping[str, int]] = {
     "counter": 256 * 1024,
     "histogram": 512 * 1024,
@@ -40,11 +41,17 @@ class MetricsFolder:
 
         What those that have died were just doing is done no more, so it is forgotten. What they have counted stays.
         """
+        self.prepare()
         with suppress(OSError):
-            if self.path is None:
-                self.make()
             self.forget_dead()
         return {FOLDER_VARIABLE: str(self.path)} if self.path is not None else {}
+
+    def prepare(self) -> Path | None:
+        """The folder, made if it is not there; None if there is no place for it."""
+        if self.path is None:
+            with suppress(OSError):
+                self.make()
+        return self.path
 
     def make(self) -> None:
         remove_left_behind()
@@ -60,9 +67,7 @@ class MetricsFolder:
 
     def forget_dead(self) -> None:
         for file in self.path.glob("gauge_live*.db") if self.path is not None else ():
-            try:
-                os.kill(int(file.stem.rpartition("_")[2]), 0)
-            except ProcessLookupError:
+            if is_dead(file):
                 file.unlink(missing_ok=True)
 
     def remove(self) -> None:
@@ -71,6 +76,15 @@ class MetricsFolder:
             shutil.rmtree(self.path, ignore_errors=True)
             os.close(self.lock)
             self.path = None
+
+
+def is_dead(file: Path) -> bool:
+    """Whether the process whose file it is has ended."""
+    try:
+        os.kill(int(file.stem.rpartition("_")[2]), 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def remove_left_behind() -> None:
@@ -102,12 +116,30 @@ def reserve_files() -> None:
     Raises:
         OSError: there is no room, or no such folder.
     """
-    folder = os.environ.get(FOLDER_VARIABLE)
-    for kind, size in RESERVED_BYTES.items() if folder else ():
+    folder = folder_of_server()
+    for kind in RESERVED_BYTES if folder is not None else ():
         path = Path(str(folder)) / f"{kind}_{os.getpid()}.db"
-        if not path.exists():
-            # Under another name as long as it is empty: a reader would take that for damage.
-            made = path.with_suffix(".new")
-            with made.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, size)
-            made.rename(path)
+        # Under another name as long as it is empty: a reader would take that for damage.
+        made = path.with_suffix(".new")
+        reserve(made, kind)
+        made.rename(path)
+
+
+def reserve(path: Path, kind: str) -> None:
+    """Make a file of the size that one of its kind can need, on disk.
+
+    Raises:
+        OSError: there is no room; then it is not made.
+    """
+    try:
+        with path.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, RESERVED_BYTES[kind])
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def folder_of_server() -> Path | None:
+    """The folder that this process was given."""
+    name = os.environ.get(FOLDER_VARIABLE)
+    return Path(name) if name else None

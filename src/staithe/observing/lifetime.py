@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from staithe.config import Settings
 from staithe.observing import logs, metrics, traces
+from staithe.observing.folder import folder_of_server
+from staithe.observing.shared_counts import merge_dead
 
 
 def start(process: str, settings: Settings) -> None:
@@ -15,6 +17,9 @@ def start(process: str, settings: Settings) -> None:
     """
     logs.configure(process, settings.log_format, access_log=settings.access_log)
     metrics.note_start(process)
+    folder = folder_of_server()
+    if folder is not None:
+        merge_dead(folder)
     traces.start(process)
 
 
