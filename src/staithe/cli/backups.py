@@ -34,9 +34,9 @@ def backup(
     """Write all of a company to FILE, as it was at one moment. Works beside a running server, which goes on serving.
 
     In it are contacts, their fields, lists, groups, segments, filters, definitions, syncs with logs and rejects, staged
-    uploads that wait, exported data, every change of every set, and the users with the hashes of their passwords. OAuth
-    clients and tokens are not: they are made anew. FILE comes to be when all of it is on disk: a backup that breaks
-    off leaves FILE.part, which the next one overwrites.
+    uploads that wait, exported data, every change of every set, limits, and users with the hashes of their passwords.
+    OAuth clients and tokens are not: they are made anew. FILE comes to be when all of it is on disk; a backup that is
+    killed leaves FILE.part, which the next one overwrites.
 
     Read it back with: staithe restore FILE
     """

@@ -32,11 +32,10 @@ class Folder(StrEnum):
 
 
 class TableShape(Struct, frozen=True, kw_only=True):
-    """A table: the kinds of its columns by name, in their order, and the columns of its primary key."""
+    """A table: the kinds of its columns by name, in their order."""
 
     name: str
     columns: Mapping[str, ValueKind]
-    key: tuple[str, ...]
 
 
 class TableEntry(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -75,7 +75,7 @@ def write_moment(stores: Stores, store: CompanyStore, writer: BackupWriter, cloc
             moment = clock()
             missing = copy_files(store, files, missing, writer, report)
             if not missing:
-                write_users(stores, store, writer)
+                write_control(stores, store, writer)
                 write_rows(connection, writer, report)
                 manifest = make_manifest(store, connection, writer, files, moment)
                 return Written(manifest, writer.finish(manifest))
@@ -113,13 +113,14 @@ def copy_files(
     return missing
 
 
-def write_users(stores: Stores, store: CompanyStore, writer: BackupWriter) -> None:
-    """Write the users of the company, as a table among the others."""
+def write_control(stores: Stores, store: CompanyStore, writer: BackupWriter) -> None:
+    """Write what the control store has of the company, as tables among the others."""
     with stores.control.read() as connection:
-        users = backup.read_users(connection, store.company)
-    with writer.begin_table(backup.USER_SHAPE) as table:
-        if users:
-            table.write(users)
+        found = {table: backup.read_control(connection, store.company, table) for table in backup.CONTROL_TABLES}
+    for table, rows in found.items():
+        with writer.begin_table(backup.shape_of(table)) as target:
+            if rows:
+                target.write(rows)
 
 
 def write_rows(connection: Connection, writer: BackupWriter, report: Report) -> None:

@@ -21,10 +21,11 @@ from staithe.domain.errors import Busy, Conflict, Failure, ValidationFailed
 from staithe.services.stores import CompanyStore, Stores
 from staithe.staging.backup_reader import BackupReader
 from staithe.storage import backup, control, restore
-from staithe.storage.backup import USER_SHAPE, Table
+from staithe.storage.backup import Table
 from staithe.storage.database import Connection, newest_schema
 
 PURPOSE: Final = "restore"
+OTHER_NAME: Final = "Restore it under another name: --company NEWNAME."
 
 
 class Restored(Struct, frozen=True):
@@ -120,6 +121,8 @@ def unseen_company(stores: Stores, name: str, clock: Clock) -> Generator[Company
     with stores.control.write() as connection:
         refuse_name(connection, name)
         company = control.begin_restore(connection, name, clock())
+    if company is None:
+        raise Conflict(f"There is a company {name} since a moment ago.", OTHER_NAME)
     try:
         yield company
     except BaseException:
@@ -134,7 +137,7 @@ def refuse_name(connection: Connection, name: str) -> None:
         Conflict: one has it.
     """
     if control.find_company(connection, name) is not None:
-        raise Conflict(f"There is a company {name} already.", "Restore it under another name: --company NEWNAME.")
+        raise Conflict(f"There is a company {name} already.", OTHER_NAME)
 
 
 def give_up(stores: Stores, company: Company) -> None:
@@ -173,7 +176,8 @@ class RowProgress:
 
     def __init__(self, backup_file: BackupReader, report: Report) -> None:
         self.done = 0
-        self.total = backup_file.manifest.rows - backup_file.manifest.rows_of(USER_SHAPE.name)
+        manifest = backup_file.manifest
+        self.total = manifest.rows - sum(manifest.rows_of(table.name) for table in backup.CONTROL_TABLES)
         self.report = report
 
     def add(self, rows: int, read_bytes: int) -> None:
@@ -196,19 +200,19 @@ def make_indexes(store: CompanyStore, backup_file: BackupReader, report: Report)
         tables = backup.tables_of(connection)
     total = len(tables) + 1
     for number, table in enumerate(tables, start=1):
-        with store.database.write() as connection:
+        with store.database.write(sorts=True) as connection:
             restore.make_indexes(connection, table)
         report(Step.INDEXES, number, total, 0)
-    with store.database.write() as connection:
+    with store.database.write(sorts=True) as connection:
         restore.make_match_indexes(connection, backup_file.manifest.match_columns)
     report(Step.INDEXES, total, total, 0)
 
 
 def show(stores: Stores, backup_file: BackupReader, company: Company) -> None:
-    """Give the company its users, and let it be seen."""
-    users = list(backup_file.batches(USER_SHAPE.name))
+    """Give the company its users and limits, and let it be seen."""
+    rows = [(table, values) for table in backup.CONTROL_TABLES for values in backup_file.batches(table.name)]
     with stores.control.write() as connection:
-        for values in users:
-            control.add_restored_users(connection, company, values)
+        for table, values in rows:
+            control.add_restored(connection, company, table, values)
         if not control.end_restore(connection, company):
             raise Conflict(f"The restore to {company.name} was given up meanwhile.", "Restore the backup again.")

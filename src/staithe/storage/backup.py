@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Connection, Double, Integer, LargeBinary, Select, Text, func, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    Integer,
+    LargeBinary,
+    Select,
+    Text,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy import Table as Table
 from sqlalchemy.types import TypeEngine
 
@@ -16,7 +29,7 @@ from staithe.domain.backups import Folder, TableShape, ValueKind
 from staithe.domain.companies import Company
 from staithe.storage import dialect
 from staithe.storage.contact_fields import contact_table, load_catalogue
-from staithe.storage.tables import CONTACT, IMPORT_CHUNK, METADATA, SYNC, UPLOAD, USER
+from staithe.storage.tables import COMPANY_LIMITS, CONTACT, IMPORT_CHUNK, METADATA, SYNC, UPLOAD, USER
 
 Row = tuple[Any, ...]
 KINDS: Final[Mapping[type[TypeEngine[Any]], ValueKind]] = {
@@ -27,8 +40,8 @@ KINDS: Final[Mapping[type[TypeEngine[Any]], ValueKind]] = {
     Boolean: ValueKind.FLAG,
     LargeBinary: ValueKind.BYTES,
 }
-USER_COLUMNS: Final = (USER.c.name, USER.c.name_key, USER.c.password_hash, USER.c.role, USER.c.created_at)
-"""What a backup holds of a user: the numbers of companies and users are the control store's own."""
+CONTROL_TABLES: Final = (USER, COMPANY_LIMITS)
+"""What a backup holds of the control store: the rows of its company."""
 
 FILE_COLUMNS: Final = (
     (UPLOAD.c.file, Folder.STAGING),
@@ -51,16 +64,15 @@ def tables_of(connection: Connection) -> list[Table]:
 
 def shape_of(table: Table) -> TableShape:
     """A table without its database."""
-    columns = {str(column.name): KINDS[type(column.type)] for column in table.columns}
-    return TableShape(name=str(table.name), columns=columns, key=tuple(str(c.name) for c in table.primary_key.columns))
+    return TableShape(name=str(table.name), columns={str(c.name): KINDS[type(c.type)] for c in columns_of(table)})
 
 
-USER_SHAPE: Final = TableShape(
-    name=str(USER.name),
-    columns={str(column.name): KINDS[type(column.type)] for column in USER_COLUMNS},
-    key=(str(USER.c.name_key.name),),
-)
-SHAPES: Final = {table.name: shape_of(table) for table in METADATA.sorted_tables} | {USER_SHAPE.name: USER_SHAPE}
+def columns_of(table: Table) -> list[Column[Any]]:
+    """The columns that a backup holds: in the control store numbers of companies and users are its own affair."""
+    return [c for c in table.columns if table not in CONTROL_TABLES or c.name not in ("id", "company_id")]
+
+
+SHAPES: Final = {table.name: shape_of(table) for table in (*CONTROL_TABLES, *METADATA.sorted_tables)}
 """Every table of a backup; `contact` has further columns if the company has made fields."""
 
 
@@ -98,9 +110,9 @@ def key_of(table: Table, row: Row) -> Row:
     return tuple(value for column, value in zip(table.columns, row, strict=True) if column.primary_key)
 
 
-def read_users(connection: Connection, company: Company) -> list[Row]:
-    """The users of a company, from the control store, with the hashes of their passwords."""
-    query = select(*USER_COLUMNS).where(USER.c.company_id == company.id).order_by(USER.c.name_key)
+def read_control(connection: Connection, company: Company, table: Table) -> list[Row]:
+    """The rows of a company in a table of the control store: users come with the hashes of their passwords."""
+    query = select(*columns_of(table)).where(table.c.company_id == company.id).order_by(*table.primary_key.columns)
     return [tuple(row) for row in connection.execute(query)]
 
 

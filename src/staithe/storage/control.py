@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.identifiers import NUL
@@ -20,7 +20,11 @@ IS_WHOLE: Final = COMPANY.c.restore_began_at.is_(None)
 
 def add_company(connection: Connection, name: str, at: int) -> Company | None:
     """Insert a company; None if there is one of this name, maybe since a moment ago."""
-    values = {"name": name, "name_key": name.lower(), "created_at": at}
+    return insert_company(connection, name, at)
+
+
+def insert_company(connection: Connection, name: str, at: int, **more: int) -> Company | None:
+    values = {"name": name, "name_key": name.lower(), "created_at": at, **more}
     statement = dialect.insert(connection, COMPANY).values(values).on_conflict_do_nothing()
     made = connection.execute(statement.returning(COMPANY.c.id)).scalar()
     return None if made is None else Company(made, name)
@@ -51,10 +55,9 @@ def is_taken(connection: Connection, name: str) -> bool:
     return connection.execute(select(COMPANY.c.id).where(COMPANY.c.name_key == name.lower())).first() is not None
 
 
-def begin_restore(connection: Connection, name: str, at: int) -> Company:
-    """Insert a company that nobody sees before `end_restore`."""
-    values = {"name": name, "name_key": name.lower(), "created_at": at, "restore_began_at": at}
-    return Company(connection.execute(insert(COMPANY).values(values).returning(COMPANY.c.id)).scalar_one(), name)
+def begin_restore(connection: Connection, name: str, at: int) -> Company | None:
+    """Insert a company that nobody sees before `end_restore`; None if there is one of this name."""
+    return insert_company(connection, name, at, restore_began_at=at)
 
 
 def end_restore(connection: Connection, company: Company) -> bool:
@@ -68,10 +71,10 @@ def forget_restore(connection: Connection, company: Company) -> None:
     connection.execute(delete(COMPANY).where(COMPANY.c.id == company.id, ~IS_WHOLE))
 
 
-def add_restored_users(connection: Connection, company: Company, values: Mapping[str, Sequence[Any]]) -> None:
-    """Insert users as a backup has them: the values of each column but numbers."""
-    rows = zip(*values.values(), strict=True)
-    connection.execute(insert(USER), [dict(zip(values, row, strict=True)) | {"company_id": company.id} for row in rows])
+def add_restored(connection: Connection, company: Company, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
+    """Insert what a backup has of a company in a table of the control store: values by column, without numbers."""
+    for row in zip(*values.values(), strict=True):
+        connection.execute(insert(table).values(company_id=company.id, **dict(zip(values, row, strict=True))))
 
 
 def add_user(connection: Connection, company: Company, name: str, password_hash: str, role: Role, at: int) -> User:

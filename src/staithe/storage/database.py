@@ -35,13 +35,14 @@ class Database(Protocol):
         """
         ...
 
-    def write(self, *, alone: bool = True) -> AbstractContextManager[Connection]:
+    def write(self, *, alone: bool = True, sorts: bool = False) -> AbstractContextManager[Connection]:
         """A write transaction: committed when the block ends, undone if it raises.
 
         Args:
             alone: whether no other that is alone is under way in this store, in whichever process. One that is not
                 alone runs beside all others in PostgreSQL, so it holds what it reads and changes: `sets.hold`, and the
                 rows that it updates. In SQLite every write is alone.
+            sorts: whether it makes indexes of very many rows: SQLite then sorts them in files, not in memory.
 
         Raises:
             Busy: another writer held the store for too long, or it cannot be had.
@@ -70,6 +71,7 @@ class SqliteDatabase:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.engine = sqlite.open_engine(path, durable=durable)
         self.writers = self.engine.execution_options(writes=True)
+        self.sorters = self.writers.execution_options(**{sqlite.SORTS: True})
         self.mappers = self.engine.execution_options(**{sqlite.MAPS: True})
         # SQLite's own wait is a poll, in no order. Threads of one process queue here instead.
         self.write_lock = threading.Lock()
@@ -81,12 +83,13 @@ class SqliteDatabase:
             yield connection
 
     @contextmanager
-    def write(self, *, alone: bool = True) -> Generator[Connection]:
+    def write(self, *, alone: bool = True, sorts: bool = False) -> Generator[Connection]:
         """A write transaction; durable when its block is left."""
         if not self.write_lock.acquire(timeout=WRITE_WAIT_SECONDS):
             raise Busy("The company's store is busy.", AGAIN)
         try:
-            with wrap_errors(sqlite), self.writers.connect() as connection, connection.begin():
+            writers = self.sorters if sorts else self.writers
+            with wrap_errors(sqlite), writers.connect() as connection, connection.begin():
                 yield connection
         finally:
             self.write_lock.release()
@@ -119,8 +122,8 @@ class PostgresDatabase:
             yield connection
 
     @contextmanager
-    def write(self, *, alone: bool = True) -> Generator[Connection]:
-        """A write transaction."""
+    def write(self, *, alone: bool = True, sorts: bool = False) -> Generator[Connection]:
+        """A write transaction; `sorts` is for SQLite."""
         writers = self.lone_writers if alone else self.writers
         with wrap_errors(postgres), writers.connect() as connection, connection.begin() as transaction:
             yield connection

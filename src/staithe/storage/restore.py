@@ -60,5 +60,6 @@ def settle_syncs(connection: Connection, now: int) -> None:
     """No worker holds a sync, so that active ones are taken up again; and those that ended have told their callers."""
     active = update(SYNC).where(SYNC.c.status.in_(UNFINISHED), SYNC.c.lease_until.is_not(None))
     connection.execute(active.values(lease_owner=None, lease_until=0))
+    connection.execute(update(SYNC).where(SYNC.c.callback_until.is_not(None)).values(callback_until=None))
     told = update(SYNC).where(SYNC.c.ended_at.is_not(None), SYNC.c.callback_url.is_not(None))
     connection.execute(told.where(SYNC.c.called_back_at.is_(None)).values(called_back_at=now))

@@ -27,6 +27,8 @@ MAPPED_BYTES: Final = 64 * 1024**2
 
 MOST_MAPPED_BYTES: Final = 16 * 1024**3
 MAPS: Final = "maps"
+SORTS: Final = "sorts"
+"""Whether what is sorted goes to temporary files: to index millions of rows takes a fifth of time and memory then."""
 
 
 def open_engine(path: Path, *, durable: bool = True) -> Engine:
@@ -114,6 +116,10 @@ def begin(connection: Connection) -> None:
     if maps != connection.info.get(MAPS, False):
         connection.exec_driver_sql(f"PRAGMA mmap_size={MOST_MAPPED_BYTES if maps else MAPPED_BYTES}")
         connection.info[MAPS] = maps
+    sorts = options.get(SORTS, False)
+    if sorts != connection.info.get(SORTS, False):
+        connection.exec_driver_sql(f"PRAGMA temp_store={'FILE' if sorts else 'MEMORY'}")
+        connection.info[SORTS] = sorts
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
