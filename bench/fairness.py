@@ -60,7 +60,7 @@ def measure_fairness(empty: Path, postgres: OwnPostgres, sizes: Sizes) -> Measur
         "PostgreSQL": take_turns(empty / "postgresql", postgres.new_database("fairness"), sizes),
     }
     notes = [
-        f"{name}: the small sync waited {statistics.median(t.waited_seconds for t in taken) * 1000:.1f} ms (median)."
+        f"{name}: {len(taken)} turns; the small sync waited {milliseconds(taken):.1f} ms (median)."
         for name, taken in turns.items()
         if taken
     ]
@@ -91,7 +91,7 @@ def take_turns(folder: Path, database: str, sizes: Sizes) -> list[Turn]:
         large, small = read_syncs(server, BUSY), read_syncs(server, QUIET)
     turns = [to_turn(sync, large) for sync in small]
     counted = [turn for turn in turns if turn.queued > MOST_TURNS]
-    say(f"16: {database or folder.name}: {tell(counted)}")
+    say(f"16: {folder.name}: {len(counted)} turns, {' '.join(tell(counted).split())}")
     return counted
 
 
@@ -144,6 +144,11 @@ def tell(turns: Sequence[Turn]) -> str:
     if not turns:
         return "the queue was too short"
     return f"median {statistics.median(t.ended for t in turns):g},\nhighest {max(t.ended for t in turns)}"
+
+
+def milliseconds(turns: Sequence[Turn]) -> float:
+    """How long the small sync waited: the median."""
+    return statistics.median(turn.waited_seconds for turn in turns) * 1000
 
 
 def is_fair(turns: Sequence[Turn]) -> bool:
