@@ -22,8 +22,8 @@ POLL_PART: Final = 0.02
 """Of the time waited so far: looking all the time would take a processor from a long sync."""
 
 MOST_SECONDS: Final = 600.0
-IDLE_SECONDS: Final = 2.0
-"""The server closes a connection that idles for 5 s."""
+IDLE_SECONDS: Final = 30.0
+"""The server closes a connection that idles for 75 s."""
 
 
 class Span(Struct, frozen=True, kw_only=True):
