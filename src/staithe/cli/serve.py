@@ -6,20 +6,29 @@ import os
 import signal
 import sys
 import threading
-from pathlib import Path
-from typing import Annotated
 
 import httpx
-import typer
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
 from staithe.cli.serve_options import (
     AccessLog,
+    AccessTokenSeconds,
     ClockFile,
+    Host,
+    HttpWorkers,
     LeaseSeconds,
     LogFormatOption,
+    MaxUploads,
     MetricsToken,
+    Port,
+    PrivateCallbacks,
+    PublicUrl,
+    RequestTimeout,
+    ServeWorkers,
+    StagingQuota,
     SyncsPerHour,
+    TlsCertificate,
+    TlsKey,
     UploadsAtOnce,
     check_metrics_token,
 )
@@ -41,44 +50,24 @@ START_SECONDS = 60.0
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = DEFAULTS.host,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = DEFAULTS.port,
-    public_url: Annotated[
-        str, typer.Option(help="The URL that /id gives to clients. Default: the one that each client has called.")
-    ] = DEFAULTS.public_url,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="Serve https with this certificate: a PEM file, the chain after it.")
-    ] = DEFAULTS.tls_certificate,
-    tls_key: Annotated[
-        Path | None, typer.Option(help="The certificate's key: a PEM file without a password.")
-    ] = DEFAULTS.tls_key,
+    host: Host = DEFAULTS.host,
+    port: Port = DEFAULTS.port,
+    public_url: PublicUrl = DEFAULTS.public_url,
+    tls_cert: TlsCertificate = DEFAULTS.tls_certificate,
+    tls_key: TlsKey = DEFAULTS.tls_key,
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
     staging: StagingAddress = "",
-    http_workers: Annotated[
-        int, typer.Option(min=1, help="HTTP processes, which share the port; one for each core is plenty.")
-    ] = DEFAULTS.http_workers,
-    workers: Annotated[
-        int, typer.Option(min=0, help="Sync worker processes; 0 leaves syncs to staithe worker elsewhere.")
-    ] = DEFAULTS.workers,
-    request_timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
-    ] = DEFAULTS.request_timeout_seconds,
-    max_uploads: Annotated[
-        int, typer.Option(min=1, help="Uploads that an HTTP process receives at once; one more is 503.")
-    ] = DEFAULTS.most_uploads,
-    staging_quota_kb: Annotated[
-        int, typer.Option(min=1, help="kB that one company may have staged; more is 413.")
-    ] = DEFAULTS.staging_quota_kb,
+    http_workers: HttpWorkers = DEFAULTS.http_workers,
+    workers: ServeWorkers = DEFAULTS.workers,
+    request_timeout: RequestTimeout = DEFAULTS.request_timeout_seconds,
+    max_uploads: MaxUploads = DEFAULTS.most_uploads,
+    staging_quota_kb: StagingQuota = DEFAULTS.staging_quota_kb,
     uploads_at_once: UploadsAtOnce = DEFAULTS.uploads_at_once,
     syncs_per_hour: SyncsPerHour = DEFAULTS.syncs_per_hour,
     lease_seconds: LeaseSeconds = DEFAULTS.lease_seconds,
-    access_token_seconds: Annotated[
-        int, typer.Option(min=1, help="How long an OAuth access token is good for; short for tests of renewal.")
-    ] = DEFAULTS.access_token_seconds,
-    allow_private_callbacks: Annotated[
-        bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
-    ] = False,
+    access_token_seconds: AccessTokenSeconds = DEFAULTS.access_token_seconds,
+    allow_private_callbacks: PrivateCallbacks = False,
     log_format: LogFormatOption = LogFormat.TEXT,
     access_log: AccessLog = False,
     metrics_token: MetricsToken = DEFAULTS.metrics_token,

@@ -13,6 +13,32 @@ from staithe.observing.logs import LogFormat
 
 METRICS_TOKEN: Final = re.compile(r"[!-~]*")
 
+Host = Annotated[str, typer.Option(help="The address to listen on.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")]
+PublicUrl = Annotated[
+    str, typer.Option(help="The URL that /id gives to clients. Default: the one that each client has called.")
+]
+TlsCertificate = Annotated[
+    Path | None, typer.Option(help="Serve https with this certificate: a PEM file, the chain after it.")
+]
+TlsKey = Annotated[Path | None, typer.Option(help="The certificate's key: a PEM file without a password.")]
+HttpWorkers = Annotated[
+    int, typer.Option(min=1, help="HTTP processes, which share the port; one for each core is plenty.")
+]
+ServeWorkers = Annotated[
+    int, typer.Option(min=0, help="Sync worker processes; 0 leaves syncs to staithe worker elsewhere.")
+]
+RequestTimeout = Annotated[
+    float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
+]
+MaxUploads = Annotated[int, typer.Option(min=1, help="Uploads that an HTTP process receives at once; one more is 503.")]
+StagingQuota = Annotated[int, typer.Option(min=1, help="kB that one company may have staged; more is 413.")]
+AccessTokenSeconds = Annotated[
+    int, typer.Option(min=1, help="How long an OAuth access token is good for; short for tests of renewal.")
+]
+PrivateCallbacks = Annotated[
+    bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
+]
 LogFormatOption = Annotated[
     LogFormat,
     typer.Option(envvar="STAITHE_LOG_FORMAT", help="How log lines are written: text for people, json for machines."),

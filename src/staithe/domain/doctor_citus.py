@@ -15,7 +15,7 @@ UNEVEN_COMPANIES: Final = 10
 
 
 def citus(deployment: Deployment) -> Iterator[Finding]:
-    """A cluster that can place, serve and move companies."""
+    """Nodes that can place, serve and move companies."""
     facts = deployment.citus
     if facts is None:
         return
@@ -37,7 +37,7 @@ def version(facts: CitusFacts) -> Finding:
 def coordinator(facts: CitusFacts) -> Finding:
     if facts.group != 0:
         advice = "Name the coordinator with --database: locks and wake-up calls do not pass from node to node."
-        return Finding("coordinator", Outcome.FAILURE, "this is a worker node of the cluster", advice)
+        return Finding("coordinator", Outcome.FAILURE, "this is one of the worker nodes", advice)
     return Finding("coordinator", Outcome.OK, "this is the coordinator")
 
 

@@ -86,7 +86,7 @@ POSTGRES_SETTINGS: Final = (
 
 
 class CitusNode(Struct, frozen=True):
-    """One node of a Citus cluster; group 0 is the coordinator."""
+    """One node of Citus; group 0 is the coordinator."""
 
     address: str
     group: int
@@ -100,7 +100,7 @@ class CitusNode(Struct, frozen=True):
 
 
 class CitusFacts(Struct, frozen=True, kw_only=True):
-    """A Citus cluster, seen from the node that we are connected to."""
+    """The nodes of Citus, seen from the one that we are connected to."""
 
     version: str
     group: int

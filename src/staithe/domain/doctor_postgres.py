@@ -33,7 +33,7 @@ def version(facts: PostgresFacts) -> Finding:
     if major < OLDEST_POSTGRESQL:
         return Finding("PostgreSQL", Outcome.FAILURE, found, f"Upgrade it to {OLDEST_POSTGRESQL} or newer.")
     if facts.encoding != "UTF8":
-        advice = "Make another database with ENCODING 'UTF8' TEMPLATE template0: contacts have names in all scripts."
+        advice = "Make another database with createdb -E UTF8 -T template0: contacts have names in all scripts."
         return Finding("PostgreSQL", Outcome.FAILURE, found, advice)
     return Finding("PostgreSQL", Outcome.OK, found)
 

@@ -64,7 +64,7 @@ SCHEMA_SHARDING_SINCE: Final = 12
 
 
 def citus_facts(connection: Connection) -> CitusFacts | None:
-    """The cluster as this node sees it; None where Citus is not installed."""
+    """What this node knows of Citus; None where that is not installed."""
     version = connection.execute(CITUS_VERSION).scalar_one_or_none()
     if version is None:
         return None
