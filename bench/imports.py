@@ -19,7 +19,7 @@ from bench.exports import define_export, run_export, verify_export
 from bench.filling import statements_of
 from bench.import_floors import COPY, INSERT, UPSERT, CopyFloor, Floor, SqliteFloor
 from bench.measures import SPAN_PARTS, time_floor, totals
-from bench.processor import processor_seconds, with_processor_times
+from bench.processor import postgres_seconds, processor_seconds, with_processor_times
 from bench.records import EMAIL, FIELDS, make_bodies, make_records
 from bench.report import Breakdown, Measure, Taken, break_down, compare, say
 from bench.sizes import Sizes
@@ -99,8 +99,10 @@ class Trial:
     def take(self, floor: Floor, company: str, run: int) -> None:
         """Let the floor run, and then Staithe."""
         load = make_load(self.measure, run, self.sizes)
+        before = postgres_seconds(self.postgres)
         write = partial(floor.write, self.measure.statement)
         seconds, floor_processor = time_floor(write, [body.content for body in load.bodies])
+        floor_processor += postgres_seconds(self.postgres) - before
         with closing(Client(self.server.url, company)) as client:
             span, processor = self.run_import(client, load)
         self.floors.append(seconds)

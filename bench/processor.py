@@ -16,8 +16,12 @@ from bench.report import Measure
 
 def processor_seconds(server: RunningServer, postgres: OwnPostgres | None = None) -> float:
     """The processor time that a server has used, and the PostgreSQL behind it if there is one."""
-    roots = [server.process.pid] if postgres is None else [server.process.pid, postgres.process.pid]
-    return sum(seconds for root in roots for seconds in times_of(root))
+    return sum(times_of(server.process.pid)) + postgres_seconds(postgres)
+
+
+def postgres_seconds(postgres: OwnPostgres | None) -> float:
+    """The processor time that a PostgreSQL has used; 0 if there is none."""
+    return 0.0 if postgres is None else sum(times_of(postgres.process.pid))
 
 
 def times_of(root_id: int) -> Iterator[float]:
