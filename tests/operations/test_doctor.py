@@ -211,6 +211,23 @@ def test_schemas_of_another_version(running: RunningServer) -> None:
     assert set_schema_version(north, newest) == newest - 1, "not migrated"
 
 
+def test_a_control_store_of_an_older_version(running: RunningServer) -> None:
+    """As before an upgrade: it lacks a column that came later, and its companies are looked at all the same."""
+    assert running.stop() == 0
+    with running.stores.control.write() as connection:
+        newest = int(connection.execute(text("SELECT version FROM schema_version")).scalar_one())
+        connection.execute(text("ALTER TABLE company DROP COLUMN restore_began_at"))
+        connection.execute(text("UPDATE schema_version SET version = :n"), {"n": newest - 1})
+    running.stores.close()
+    found = examine(running)
+    assert found["schema"] == [
+        "warning",
+        f"control: {newest - 1} of {newest}",
+        "The next start of a server brings them up to date. Back them up before.",
+    ]
+    assert found["syncs"][0] == "ok"
+
+
 def set_schema_version(store: CompanyStore, version: int) -> int:
     """Claim another version; gives the one it was."""
     with store.database.write() as connection:

@@ -14,6 +14,7 @@ from staithe.domain.companies import Company
 from staithe.domain.doctor_facts import (
     CitusFacts,
     Deployment,
+    DiskFacts,
     FilesFacts,
     Limits,
     PostgresFacts,
@@ -30,7 +31,14 @@ from staithe.staging.arrow_folder import ArrowFolder
 from staithe.staging.examination import count_orphans, try_folder
 from staithe.storage import control, import_chunks, syncs, uploads
 from staithe.storage.database import Connection
-from staithe.storage.examination import Unreadable, open_as_they_are, queue_facts, schema_facts, sqlite_facts
+from staithe.storage.examination import (
+    Unreadable,
+    companies_as_they_are,
+    open_as_they_are,
+    queue_facts,
+    schema_facts,
+    sqlite_facts,
+)
 from staithe.storage.examination_postgres import citus_facts, postgres_facts
 
 FILES_NAMED: Final[dict[str, Callable[[Connection], set[str]]]] = {
@@ -86,12 +94,19 @@ class Examination:
             sqlite=self.sqlite,
             postgres=self.postgres,
             citus=self.citus,
-            disks=(disk_facts("data", self.target.data, holds_sqlite=not self.target.database),),
+            disks=self.look_at_disks(),
             staging=self.try_staging(companies),
             servers=tuple(map(server_facts, self.target.urls)),
             queues=tuple(self.queues),
             files=tuple(self.files),
         )
+
+    def look_at_disks(self) -> tuple[DiskFacts, ...]:
+        """Look at the disk of the data directory and, if it is another directory, at that of the staging area."""
+        data = disk_facts("data", self.target.data, holds_sqlite=not self.target.database)
+        if self.area.bucket is not None or self.area.directory == self.target.data:
+            return (data,)
+        return data, disk_facts("staging", self.area.directory, holds_sqlite=False)
 
     def look_at_control(self) -> list[Company]:
         """Look at the control store: every company, or none if it cannot be read."""
@@ -99,8 +114,11 @@ class Examination:
             with self.stores.server() as connection:
                 self.look_at_server(connection)
             with self.stores.control() as connection:
-                self.schemas.append(schema_facts(connection, "control", "control"))
-                return control.all_companies(connection)
+                schema = schema_facts(connection, "control", "control")
+                self.schemas.append(schema)
+                if schema.version == schema.newest:
+                    return control.all_companies(connection)
+                return companies_as_they_are(connection)
         except Unreadable as error:
             self.unreadable["the control store"] = str(error)
             return []

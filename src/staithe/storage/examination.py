@@ -10,13 +10,14 @@ from typing import Final, Protocol
 
 from sqlalchemy import Connection, and_, exc, func, or_, select
 
+from staithe.domain.companies import Company
 from staithe.domain.doctor_facts import QueueFacts, SchemaFacts, SqliteFacts
 from staithe.domain.errors import RequestError
 from staithe.domain.limits import SECOND
 from staithe.domain.syncs import SyncStatus
 from staithe.storage import postgres
 from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase, migration_scripts, schema_version
-from staithe.storage.tables import SYNC, UPLOAD
+from staithe.storage.tables import COMPANY, SYNC, UPLOAD
 
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
 """What the numbers of `PRAGMA synchronous` mean [SQLite's documentation of pragmas]."""
@@ -180,6 +181,12 @@ def schema_facts(connection: Connection, store: str, migrations: str) -> SchemaF
     newest = len(migration_scripts(migrations, connection.dialect.name))
     schema = connection.get_execution_options().get(postgres.SCHEMA, "")
     return SchemaFacts(store, schema_version(connection), newest, schema)
+
+
+def companies_as_they_are(connection: Connection) -> list[Company]:
+    """Every company, by id, from the columns that the first schema had: an older one lacks those that came later."""
+    rows = connection.execute(select(COMPANY.c.id, COMPANY.c.name).order_by(COMPANY.c.id))
+    return [Company(row.id, row.name) for row in rows]
 
 
 def sqlite_facts(connection: Connection) -> SqliteFacts:
