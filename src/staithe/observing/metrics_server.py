@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import msgspec
 from prometheus_client import CollectorRegistry
 
 from staithe.observing.access import ADVICE, REFUSED, may_read
@@ -43,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status: HTTPStatus, message: str, advice: str) -> None:
         """Say what is wrong as all servers of Staithe do."""
         body = {"status": status.value, "error": status.phrase, "message": message, "advice": advice}
-        self.give(status, json.dumps(body).encode(), "application/json; charset=utf-8")
+        self.give(status, msgspec.json.encode(body), "application/json; charset=utf-8")
 
     def give(self, status: HTTPStatus, body: bytes, media_type: str) -> None:
         """Send an answer."""
