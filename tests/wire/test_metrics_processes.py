@@ -159,10 +159,15 @@ def test_workers_alone_tell_their_metrics(servers: StartServer, database: str) -
             assert process.stdout is not None
             told = re.fullmatch(r"Metrics are at (http://127\.0\.0\.1:\d+)/metrics\n", process.stdout.readline())
             assert told
+            both = {"worker": 2}
             found = scrape_until(
-                told[1], lambda s: sum(s.by("staithe_syncs_total").values()) == 1, "a sync was counted"
+                told[1],
+                lambda s: (
+                    sum(s.by("staithe_syncs_total").values()) == 1
+                    and s.by_label("staithe_process_starts_total", "process") == both
+                ),
+                "both workers have started, and a sync was counted",
             )
-            assert found.by_label("staithe_process_starts_total", "process") == {"worker": 2}
             assert found.by_label("staithe_records_total", "result") == {"processed": 1}
             assert "staithe_pending_syncs" not in found.families, "servers tell of the stores"
             behind_a_proxy = {"x-forwarded-for": "192.0.2.7"}
