@@ -38,6 +38,7 @@ POLL_SECONDS: Final = 0.005
 SCAN_SECONDS: Final = 2.0
 RETENTION_SECONDS: Final = 10.0
 ERROR_PAUSE_SECONDS: Final = 1.0
+DUTY_PART: Final = 10.0
 
 
 class Worker:
@@ -47,6 +48,7 @@ class Worker:
         self.app = app
         self.stopping = threading.Event()
         self.wake = threading.Event()
+        self.seen_version = -1
         self.finished = threading.Event()
         self.leases = Leases(name, app.settings.lease_seconds, app.clock, SYNCS_AT_ONCE)
         self.runner = ThreadPoolExecutor(SYNCS_AT_ONCE, "sync")
@@ -74,18 +76,23 @@ class Worker:
 
     def look(self, watch: Watch) -> None:
         """Follow hints as they come, and scan now and then."""
-        scanned_at = float("-inf")
-        seen_version = -1
+        scan_at = 0.0
+        self.seen_version = -1
         while not self.stopping.is_set():
-            version = watch.version()
-            if version != seen_version or self.wake.is_set():
-                seen_version = version
-                self.wake.clear()
-                self.follow_hints()
-            if time.monotonic() - scanned_at > SCAN_SECONDS:
-                scanned_at = time.monotonic()
-                self.scan()
+            self.look_for_hints(watch)
+            if time.monotonic() >= scan_at:
+                began = time.monotonic()
+                self.scan(watch)
+                scan_at = began + pause_of(SCAN_SECONDS, time.monotonic() - began)
             self.stopping.wait(POLL_SECONDS)
+
+    def look_for_hints(self, watch: Watch) -> None:
+        """Follow hints if there may be any."""
+        version = watch.version()
+        if version != self.seen_version or self.wake.is_set():
+            self.seen_version = version
+            self.wake.clear()
+            self.follow_hints()
 
     def companies(self) -> list[Company]:
         """Every company."""
@@ -109,9 +116,13 @@ class Worker:
                 with self.app.stores.hints.write() as connection:
                     control.forget_hint(connection, company.id, hinted[company.id])
 
-    def scan(self) -> None:
+    def scan(self, watch: Watch) -> None:
         """Look into every company: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
         for company in self.in_turn(self.companies()):
+            # However many companies there are, a hint does not wait for all of them.
+            self.look_for_hints(watch)
+            if self.stopping.is_set():
+                return
             self.has_more(company)
             self.follow_callbacks(company)
 
@@ -217,11 +228,14 @@ class Worker:
 
     def retain(self) -> None:
         """Remove what has expired, again and again."""
-        while not self.finished.wait(RETENTION_SECONDS):
+        pause = RETENTION_SECONDS
+        while not self.finished.wait(pause):
+            began = time.monotonic()
             try:
                 self.remove_expired()
             except Exception:
                 LOGGER.exception("retention")
+            pause = pause_of(RETENTION_SECONDS, time.monotonic() - began)
 
     def remove_expired(self) -> None:
         """Remove what has expired, in every company, and of the tokens."""
@@ -236,6 +250,14 @@ class Worker:
                 continue
             if removed.anything:
                 LOGGER.info("company %s, expired: %s", company.name, removed)
+
+
+def pause_of(least: float, seconds: float) -> float:
+    """After how many seconds a duty that has taken `seconds` begins anew.
+
+    With many companies it takes long: then it comes less often, so that it never takes more than a tenth of the time.
+    """
+    return max(least, DUTY_PART * seconds)
 
 
 def main() -> None:

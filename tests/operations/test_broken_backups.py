@@ -30,11 +30,11 @@ from staithe.staging import backup_file
 from staithe.storage import control
 from staithe.storage.tables import COMPANY
 from tests.operations.conftest import Deployment
-from tests.support.backups import audit, back_up, new_name, restore, where
+from tests.support.backups import audit, back_up, new_name, restore
+from tests.support.commands import staithe, where
 from tests.support.imports import run_import
 from tests.support.server import RunningServer
 from tests.support.whole_company import rows_of
-from tests.wire.test_commands import staithe
 
 KINDS = ("sqlite", "postgresql")
 CONTACTS = 60_000

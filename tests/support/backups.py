@@ -12,8 +12,8 @@ from staithe.services import accounts
 from staithe.services.stores import CompanyStore
 from tests.support.api import Api
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
+from tests.support.commands import staithe, where
 from tests.support.server import RunningServer
-from tests.wire.test_commands import staithe
 
 NUMBERS = itertools.count(1)
 
@@ -21,11 +21,6 @@ NUMBERS = itertools.count(1)
 def new_name() -> str:
     """A name that no company has yet."""
     return f"harbour{next(NUMBERS)}"
-
-
-def where(server: RunningServer) -> list[str]:
-    """The options that lead a command to a server's stores."""
-    return ["--data", str(server.data), *(["--database", server.database] if server.database else [])]
 
 
 def back_up(server: RunningServer, company: str, file: Path, *options: str) -> dict[str, Any]:

@@ -6,29 +6,15 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from staithe import __version__
 from tests.conftest import StartServer
+from tests.support.commands import staithe, where
 from tests.support.oauth import Program
 from tests.support.server import RunningServer
-
-
-def staithe(*words: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "staithe", *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "200", **environment},
-        check=False,
-    )
 
 
 def test_version_and_help() -> None:
@@ -50,7 +36,7 @@ def test_version_and_help() -> None:
 
 
 def test_companies_users_and_contacts_beside_a_running_server(server: RunningServer) -> None:
-    data = ["--data", str(server.data)]
+    data = where(server)
     made = json.loads(staithe("company", "create", "north", *data, "--json").stdout)
     assert made["name"] == "north"
     user = staithe(
@@ -85,7 +71,7 @@ def test_companies_users_and_contacts_beside_a_running_server(server: RunningSer
 
 
 def test_clients_beside_a_running_server(server: RunningServer) -> None:
-    data = ["--data", str(server.data)]
+    data = where(server)
     server.new_company("harbour")
     uris = ["https://a.example/done", "com.example.app:/done"]
     options = [word for uri in uris for word in ("--redirect-uri", uri)]
@@ -142,7 +128,7 @@ def test_clients_beside_a_running_server(server: RunningServer) -> None:
     ],
 )
 def test_wrong_commands_say_so_in_a_line(server: RunningServer, words: list[str], said: str) -> None:
-    failed = staithe(*words, "--data", str(server.data))
+    failed = staithe(*words, *where(server))
     assert failed.returncode == 1
     assert said in failed.stderr
     assert "Traceback" not in failed.stderr

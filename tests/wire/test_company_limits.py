@@ -23,10 +23,10 @@ from staithe.storage import uploads
 from tests.conftest import NewDatabase, StartServer
 from tests.support.api import BULK, Api
 from tests.support.clock import Clock
+from tests.support.commands import staithe
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 from tests.support.slow import SlowUpload
-from tests.wire.test_commands import staithe
 
 NAMES = (f"limited{number}" for number in itertools.count(1))
 HOUR_SECONDS = 3600

@@ -79,17 +79,19 @@ def folders(place: Path) -> list[Path]:
     return list(place.glob("staithe-metrics-*"))
 
 
-def test_the_folder_of_the_counts_goes_with_its_server(servers: StartServer, tmp_path: Path) -> None:
+def test_the_folder_of_the_counts_goes_with_its_server(servers: StartServer, database: str, tmp_path: Path) -> None:
     place = tmp_path / "tmp"
     place.mkdir()
     environment = {"TMPDIR": str(place)}
-    killed = servers(data=tmp_path / "killed", environment=environment)
+    # On one database they are one deployment, with one staging area.
+    staging = ("--staging", str(tmp_path / "staging")) if database else ()
+    killed = servers(*staging, data=tmp_path / "killed", environment=environment)
     (left,) = folders(place)
     assert {file.name.partition("_")[0] for file in left.iterdir()} == {"counter", "gauge", "histogram", "lock"}
-    first = servers(data=tmp_path / "first", environment=environment)
+    first = servers(*staging, data=tmp_path / "first", environment=environment)
     assert len(folders(place)) == 2, "that of a server that runs stays"
     killed.kill()
-    second = servers(data=tmp_path / "second", environment=environment)
+    second = servers(*staging, data=tmp_path / "second", environment=environment)
     assert len(folders(place)) == 2
     assert left not in folders(place), "that of a server that was killed is removed by the next"
     assert scrape(first.url).value("staithe_processes", process="http", version=__version__) == 1

@@ -17,11 +17,11 @@ import pytest
 
 from tests.conftest import StartServer
 from tests.support.api import Api, add_to_list
+from tests.support.commands import staithe
 from tests.support.imports import members, run_import
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 from tests.support.workers import RunningWorkers
-from tests.wire.test_commands import staithe
 
 LOGIN = b"flight\\ann:secret"
 HTTP, WORKER = "staithe.http.process", "staithe.worker"

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from staithe.services import accounts
 from tests.conftest import NewDatabase
+from tests.support.commands import staithe
 from tests.support.oauth import AUTHORIZE, REDIRECT, register
 from tests.support.server import LOGIN, RunningServer
-from tests.wire.test_commands import staithe
 
 
 class Files:

@@ -17,7 +17,7 @@ from staithe.cli.child import Child, say
 from staithe.cli.console import DEFAULT_DATA
 from staithe.cli.demo_server import running_server
 from staithe.clock import system_clock
-from staithe.data_lock import hold_data, is_held
+from staithe.data_lock import LOCK_FILE, hold_data, is_held
 from staithe.domain.errors import Conflict, Failure, NotFound, ValidationFailed
 from staithe.proxy.authority import Authority, open_authority
 from staithe.proxy.environment import child_environment, trusted
@@ -189,5 +189,6 @@ def make_login(store: Path, login: str) -> None:
 
 
 def authority_in(data: Path, root: Path) -> Authority:
-    """The authority of a data directory; one for this run alone if there is no such directory."""
-    return open_authority((data if (data / "control.db").exists() else root) / "authority")
+    """The authority of a data directory; one for this run alone if no server has ever had such a directory."""
+    is_known = (data / "control.db").exists() or (data / LOCK_FILE).exists()
+    return open_authority((data if is_known else root) / "authority")
