@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from staithe.services.stores import CompanyStore
 from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, IMPORT_CHUNK, SET_CHANGE, SYNC, UPLOAD
 
 REJECT_FILES = (SYNC.c.reject_file, IMPORT_CHUNK.c.reject_file)
+TIDY_SECONDS = 10
 FINISHED_WITH_EFFECT = ("success", "warning")
 
 
@@ -85,7 +87,22 @@ def check_integrity(connection: Connection) -> None:
 
 
 def check_files(store: CompanyStore) -> None:
-    """The files are those that rows name, no more and no less. Imports under way name files of rejects too."""
+    """The files are those that rows name, no more and no less. Imports under way name files of rejects too.
+
+    What a commit has left nameless is deleted behind it, so that is waited for.
+    """
+    limit = time.monotonic() + TIDY_SECONDS
+    while True:
+        try:
+            compare_files(store)
+            return
+        except AssertionError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.05)
+
+
+def compare_files(store: CompanyStore) -> None:
     with store.database.read() as connection:
         staged = set(connection.execute(select(UPLOAD.c.file)).scalars())
         rejected = {file for column in REJECT_FILES for file in connection.execute(select(column)).scalars() if file}
