@@ -315,7 +315,7 @@ def test_syncs_that_write_the_same_lists_in_opposite_order_neither_block_nor_los
     side_by_side(works)
     assert ended == ["success"] * syncs * len(orders)
     with store.database.read() as connection:
-        assert set(connection.execute(select(SYNC.c.status, SYNC.c.attempts)).tuples()) == {("success", 1)}
+        assert set(map(tuple, connection.execute(select(SYNC.c.status, SYNC.c.attempts)))) == {("success", 1)}
         for number in lists:
             expected = IdSet.span(1, syncs * len(orders) * uploads_each)
             assert sets.load_set(connection, f"contactList/{number}") == expected
