@@ -15,7 +15,7 @@ from staithe.storage import control, definitions, sets, syncs, uploads
 
 def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = False) -> None:
     """Show what the data directory holds, and whether a server runs on it."""
-    if not (data / "control.db").exists():
+    if not database and not (data / "control.db").exists():
         OUTPUT.print(f"{data} is no data directory yet: staithe serve --data {data} makes one.")
         raise SystemExit(1)
     stores = Stores(data, database)
