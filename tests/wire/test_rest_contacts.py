@@ -395,10 +395,17 @@ def test_searches_by_address_and_id_use_an_index(store: CompanyStore, search: st
     query = read_search_query({"search": search}, contacts.searchable(STANDARD))
     where = to_where(query, partial(contacts.to_condition, contacts.columns_by_property(STANDARD)))
     with store.database.read() as connection:
-        statement = select(tables.CONTACT).where(*where).order_by(tables.CONTACT.c.id).limit(1000)
-        sql = statement.compile(connection, compile_kwargs={"literal_binds": True})
-        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
-    assert not [step for step in plan if step.startswith("SCAN")], plan
+        statement = select(tables.CONTACT).where(*where)
+        if connection.dialect.name == "sqlite":
+            statement = statement.order_by(tables.CONTACT.c.id).limit(1000)
+            sql = statement.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+        else:
+            # A hundred contacts are read whole, unless that is forbidden; where there is no other way it is done still.
+            connection.exec_driver_sql("SET LOCAL enable_seqscan TO off")
+            sql = statement.compile(connection, compile_kwargs={"literal_binds": True})
+            plan = [row[0].strip() for row in connection.exec_driver_sql(f"EXPLAIN {sql}")]
+    assert not [step for step in plan if step.startswith(("SCAN", "Seq Scan", "->  Seq Scan"))], plan
 
 
 @pytest.mark.parametrize("path", ["/API/REST/2.0/data/contact/5", "/api/rest/1.0//Data/Contact/5/"])

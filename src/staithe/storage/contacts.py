@@ -181,7 +181,8 @@ def to_condition(columns: Mapping[str, ColumnElement[Any]], term: Condition) -> 
         return column == key
     # LIKE alone uses no index; the text before the first wildcard can.
     prefix = key.partition("*")[0]
-    return and_(column.between(prefix, prefix + LAST_CHARACTER), like(column, key))
+    # Not BETWEEN: PostgreSQL takes no collation behind it, and every text has one here.
+    return and_(column >= prefix, column <= prefix + LAST_CHARACTER, like(column, key))
 
 
 def seed_contacts(connection: Connection, count: int, at: int, by: str, change_id: int) -> Iterator[int]:
