@@ -123,7 +123,11 @@ def test_a_large_export_is_read_page_by_page_from_the_object_store(
 
 
 def random_names(dialect: str) -> str:
-    text = "hex(randomblob(40))" if dialect == "sqlite" else "md5(random()::text) || md5(random()::text)"
+    text = (
+        "hex(randomblob(40))"
+        if dialect == "sqlite"
+        else "md5(random()::text) || md5(random()::text) || md5(random()::text)"
+    )
     return f"UPDATE contact SET c_firstname = {text}"
 
 
