@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 ROOT = Path(__file__).parents[2]
 TINY = (
     *("--contacts", "20000", "--ids", "2000", "--imported", "2000", "--exported", "3000"),
-    *("--runs", "1", "--records", "2", "--upload-kib", "64", "--mixed-seconds", "3", "--queued", "30"),
+    *("--runs", "1", "--records", "2", "--upload-kib", "64", "--mixed-seconds", "10", "--queued", "30"),
 )
 MOST_SECONDS = 600
 
