@@ -58,7 +58,10 @@ def test_a_restored_company_is_the_one_that_was_backed_up(
 
 
 def go_on(api: Api, store: CompanyStore, uri: str) -> tuple[Any, ...]:
-    """Sync what waits, and give what becomes of it, but for the times."""
+    """Sync what waits, and give what becomes of it, but for the times.
+
+    Sets by their names: their numbers are given when a set is first held, which SQLite need not do.
+    """
     sync = api.sync(uri)
     rows = rows_of(store)
     return (
@@ -66,7 +69,18 @@ def go_on(api: Api, store: CompanyStore, uri: str) -> tuple[Any, ...]:
         [without_times(line) for line in api.log(sync["uri"])],
         api.rejects(sync["uri"]),
         [without_times(contact) for contact in rows["contact"]],
-        [rows[name] for name in ("id_set", "id_set_chunk", "set_change", "counter", "import_chunk", "upload")],
+        [by_name(rows, table) for table in ("id_set_chunk", "set_change")],
+        [row for row in rows["counter"] if row["name"] != "idSet"],
+        [rows[table] for table in ("import_chunk", "upload")],
+    )
+
+
+def by_name(rows: dict[str, list[dict[str, Any]]], table: str) -> list[dict[str, Any]]:
+    """The rows of a table that has sets, with their names, and in the order of these."""
+    names = {row["id"]: row["name"] for row in rows["id_set"]}
+    return sorted(
+        ({**row, "set_id": names[row["set_id"]]} for row in rows[table]),
+        key=lambda row: (row["set_id"], row["chunk"], row.get("change_id", 0)),
     )
 
 
