@@ -21,6 +21,7 @@ from sqlalchemy import text
 from staithe import __version__
 from staithe.services.stores import CompanyStore
 from tests.support.clock import DAY_SECONDS, Clock
+from tests.support.commands import staithe
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 
@@ -54,14 +55,7 @@ def running(tmp_path: Path, database: str) -> Iterator[RunningServer]:
 def doctor(data: Path, *options: str, database: str = "", json_wanted: bool = True) -> tuple[int, str]:
     """Run it: its exit code and what it printed."""
     words = ["doctor", "--data", str(data), *(["--json"] if json_wanted else []), *options]
-    ran = subprocess.run(
-        [sys.executable, "-m", "staithe", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "200", "STAITHE_DATABASE": database},
-        check=False,
-    )
+    ran = staithe(*words, STAITHE_DATABASE=database)
     assert ran.stderr == ""
     return ran.returncode, ran.stdout
 
