@@ -34,27 +34,21 @@ def create_company(stores: Stores, name: str, at: int) -> Company:
     if not is_name(name):
         raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
     with stores.control.write() as connection:
-        refuse_taken(connection, name)
         company = control.add_company(connection, name, at)
         if company is None:
-            raise Conflict(f"There is a company {name} already.", "Choose another name.")
+            raise name_taken(connection, name)
     stores.open(company)
     return company
 
 
-def refuse_taken(connection: Connection, name: str) -> None:
-    """Make sure that a company can have a name.
-
-    Raises:
-        Conflict: another has it.
-    """
+def name_taken(connection: Connection, name: str) -> Conflict:
+    """Why a company cannot have a name: another has it, or a restore will."""
     if control.find_company(connection, name) is not None:
-        raise Conflict(f"There is a company {name} already.", "Choose another name.")
-    if control.is_taken(connection, name):
-        raise Conflict(
-            f"A restore to the name {name} is under way, or has broken off.",
-            "Choose another name; or call staithe restore again, which removes what a restore that broke off has left.",
-        )
+        return Conflict(f"There is a company {name} already.", "Choose another name.")
+    return Conflict(
+        f"A restore to the name {name} is under way, or has broken off.",
+        "Choose another name; or call staithe restore again, which removes what a restore that broke off has left.",
+    )
 
 
 def find_company(stores: Stores, name: str) -> Company:

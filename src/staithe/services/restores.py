@@ -119,10 +119,9 @@ def unseen_company(stores: Stores, name: str, clock: Clock) -> Generator[Company
         Conflict: there is a company with this name.
     """
     with stores.control.write() as connection:
-        refuse_name(connection, name)
         company = control.begin_restore(connection, name, clock())
     if company is None:
-        raise Conflict(f"There is a company {name} since a moment ago.", OTHER_NAME)
+        raise Conflict(f"There is a company {name} already.", OTHER_NAME)
     try:
         yield company
     except BaseException:

@@ -19,7 +19,7 @@ IS_WHOLE: Final = COMPANY.c.restore_began_at.is_(None)
 
 
 def add_company(connection: Connection, name: str, at: int) -> Company | None:
-    """Insert a company; None if there is one of this name, maybe since a moment ago."""
+    """Insert a company; None if there is one of this name in any case, or one is being restored."""
     return insert_company(connection, name, at)
 
 
@@ -48,11 +48,6 @@ def to_companies(connection: Connection, query: Select[Any]) -> list[Company]:
 def companies_restored(connection: Connection) -> list[Company]:
     """The companies whose restore has begun and is not complete."""
     return to_companies(connection, select(COMPANY).where(~IS_WHOLE))
-
-
-def is_taken(connection: Connection, name: str) -> bool:
-    """Whether there is a company of this name, in any case, or one is being restored."""
-    return connection.execute(select(COMPANY.c.id).where(COMPANY.c.name_key == name.lower())).first() is not None
 
 
 def begin_restore(connection: Connection, name: str, at: int) -> Company | None:
