@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import pytest
 from tests.fault.processes import kill_everything
 from tests.support.server import RunningServer
 
-ROUNDS = 50
+ROUNDS = 30
+"""On each database."""
 StartServer = Callable[..., RunningServer]
 
 
@@ -34,23 +34,13 @@ def seed(pytestconfig: pytest.Config) -> int:
     return int(given) if given is not None else random.SystemRandom().randrange(10**6)
 
 
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of the servers: where Python keeps no bytecode, starting one would take thrice as long."""
-    if not sys.dont_write_bytecode:
-        return {}
-    return {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(tmp_path_factory.mktemp("bytecode"))}
-
-
 @pytest.fixture
-def start(tmp_path: Path, database: str, environment: dict[str, str]) -> Iterator[StartServer]:
+def start(tmp_path: Path, database: str) -> Iterator[StartServer]:
     """Starts servers, all on the same data directory; whatever is left of them is killed at the end."""
     started: list[RunningServer] = []
 
     def start_server(*options: str) -> RunningServer:
-        server = RunningServer(
-            tmp_path / "data", "--lease-seconds", "1", *options, database=database, environment=environment
-        )
+        server = RunningServer(tmp_path / "data", "--lease-seconds", "1", *options, database=database)
         started.append(server)
         return server
 

@@ -110,9 +110,10 @@ def is_locked(database: Database) -> bool:
     return False
 
 
+# Who only reads, as an export does from its beginning to its end, keeps nobody waiting: it has no transaction id.
 OTHER_WRITERS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND backend_type = 'client backend' AND state <> 'idle'"
+    "AND backend_xid IS NOT NULL"
 )
 
 
