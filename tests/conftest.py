@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 import pytest
+from argon2 import PasswordHasher
 
 from staithe.clock import system_clock
 from staithe.domain.companies import Role
@@ -21,6 +24,31 @@ from tests.support.server import RunningServer
 NewDatabase = Callable[[], str]
 StartServer = Callable[..., RunningServer]
 COMPANY_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bytecode(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where the programs that tests start keep bytecode if Python was told to keep none: starting one takes less.
+
+    All processes of a test run share it.
+    """
+    if sys.dont_write_bytecode:
+        folder = tmp_path_factory.getbasetemp()
+        os.environ["PYTHONPYCACHEPREFIX"] = str(
+            (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "bytecode"
+        )
+        os.environ["PYTHONDONTWRITEBYTECODE"] = ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash the passwords of the companies that tests make with little effort: a hash names it to who verifies it.
+
+    Hashing is slow on purpose, and would be a third of the time of many tests.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
@@ -46,9 +74,13 @@ def new_database(database_kind: str, request: pytest.FixtureRequest) -> NewDatab
 
 
 @pytest.fixture
-def database(new_database: NewDatabase) -> str:
-    """An empty database of a test's own."""
-    return new_database()
+def database(new_database: NewDatabase, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of a test's own, gone with it: hundreds of them would fill the disk of a small machine."""
+    made = new_database()
+    own = request.getfixturevalue("postgres") if made else None
+    yield made
+    if own is not None:
+        own.drop_database(made)
 
 
 @pytest.fixture(scope="session")
