@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import random
 import signal
 import stat
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import psutil
@@ -159,7 +161,7 @@ def test_signals_go_to_the_command(tmp_path: Path, number: signal.Signals) -> No
 
 
 COUNT_INTERRUPTS = """
-import signal, sys
+import signal, sys, time
 count = 0
 def interrupt(number, frame):
     global count
@@ -172,7 +174,7 @@ signal.signal(signal.SIGINT, interrupt)
 signal.signal(signal.SIGUSR1, tell)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.05)
 """
 IN_A_TERMINAL = """
 import fcntl, os, sys, termios
@@ -204,6 +206,39 @@ def test_ctrl_c_reaches_the_command_once(server: RunningServer, tmp_path: Path) 
     assert process.wait(SECONDS) == 0
     process.stdout.close()
     os.close(master)
+
+
+ECHO = """
+import os, signal, time
+for number in (signal.SIGUSR1, signal.SIGUSR2):
+    signal.signal(number, lambda number, frame: os.write(1, b"%d\\n" % number))
+print("ready", flush=True)
+while True:
+    time.sleep(0.001)
+"""
+PAIRS = 500
+
+
+def test_every_signal_reaches_the_command_whenever_it_comes(server: RunningServer, tmp_path: Path) -> None:
+    """Also one that comes just as another has been passed on."""
+    chance = random.Random(1)
+    process = subprocess.Popen(
+        [*COMMAND, "--server", server.url, *python(ECHO)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=clean_environment(),
+        cwd=tmp_path,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    for _ in range(PAIRS):
+        process.send_signal(signal.SIGUSR1)
+        time.sleep(chance.uniform(0, 0.0003))
+        process.send_signal(signal.SIGUSR2)
+        assert {int(process.stdout.readline()) for _ in range(2)} == {signal.SIGUSR1, signal.SIGUSR2}
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SECONDS) == 128 + signal.SIGTERM
+    process.stdout.close()
 
 
 def test_a_server_that_serves_a_data_directory_can_be_found(servers: StartServer, tmp_path: Path) -> None:

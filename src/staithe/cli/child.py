@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
@@ -28,6 +29,7 @@ NO_SUCH_COMMAND: Final = 127
 NO_PROGRAM: Final = 126
 SIGNALLED: Final = 128
 """Exit codes as shells give them; to the last one the signal's number is added."""
+LONGEST_WAIT_SECONDS: Final = 0.2
 
 
 class Child:
@@ -69,8 +71,18 @@ class Child:
             raise give_up(f"{command[0]} cannot be run: {error.strerror}.", NO_PROGRAM) from error
         for number in self.waiting:
             self.process.send_signal(number)
-        code = self.process.wait()
+        code = wait(self.process)
         return SIGNALLED - code if code < 0 else code
+
+
+def wait(process: subprocess.Popen[bytes]) -> int:
+    """A command's exit code.
+
+    A signal that comes just before a wait does not end it, and Python passes it on only when something does.
+    """
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(LONGEST_WAIT_SECONDS)
 
 
 def give_up(text: str, code: int) -> typer.Exit:
