@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from tests.fault.conftest import StartServer
 from tests.fault.torture import Torture
 
 
+@pytest.mark.timeout(0)
 def test_nothing_is_lost_halved_or_doubled_whatever_is_killed(start: StartServer, rounds: int, seed: int) -> None:
     print(f"replay with --torture-rounds {rounds} --torture-seed {seed}")
     torture = Torture(start, random.Random(seed))

@@ -294,7 +294,7 @@ def node_two(**changed: object) -> dict[str, object]:
         ("Citus", cluster(version="12.0-1"), "ok", "12.0-1"),
         ("Citus", cluster(version="11.3-1"), "failure", "11.3-1"),
         ("coordinator", cluster(), "ok", "this is the coordinator"),
-        ("coordinator", cluster(group=1), "failure", "this is a worker node of the cluster"),
+        ("coordinator", cluster(group=1), "failure", "this is one of the worker nodes"),
         ("nodes", cluster(), "ok", "3 active, 2 of them take companies"),
         ("nodes", node_two(is_reached=False), "failure", "cannot be reached: db2:5432"),
         ("nodes", node_two(is_active=False), "warning", "not active: db2:5432"),
