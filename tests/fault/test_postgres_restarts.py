@@ -203,6 +203,8 @@ def test_too_few_connections_are_told_as_a_database_that_cannot_be_reached(tmp_p
     finally:
         if server.process.poll() is None:
             server.kill()
+        for connection in held:
+            connection.close()
         own.close()
 
 
