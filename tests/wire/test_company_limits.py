@@ -379,9 +379,8 @@ def test_each_http_process_has_places_and_all_count_syncs_together(servers: Star
 
 def test_servers_that_share_a_database_count_syncs_together(postgres: OwnPostgres, tmp_path: Path) -> None:
     database = postgres.new_database()
-    first, second = (
-        RunningServer(tmp_path / name, "--syncs-per-hour", "7", database=database) for name in ("first", "second")
-    )
+    options = ("--syncs-per-hour", "7", "--staging", str(tmp_path / "staging"))
+    first, second = (RunningServer(tmp_path / name, *options, database=database) for name in ("first", "second"))
     apis = (first.new_company("shared")[0], second.api("shared\\ann:secret"))
     uri = apis[0].define()
     with ThreadPoolExecutor(12) as pool:
