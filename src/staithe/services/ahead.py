@@ -22,8 +22,8 @@ class Ahead(Generic[Item]):
         self.next: Future[Item | None] | None = None
 
     def begin(self) -> None:
-        """Start to make the next item."""
-        self.next = self.pool.submit(next, self.items, None)
+        """Start to make the next item, if that has not begun."""
+        self.next = self.next or self.pool.submit(next, self.items, None)
 
     def take(self) -> Item | None:
         """The next item; None if there is no more.

@@ -35,7 +35,7 @@ from staithe.services.sync_run import (
 from staithe.staging.import_rows import ImportRows, Key, prepare_rows
 from staithe.staging.rejects import RejectWriter
 from staithe.staging.rows import RecordBatch
-from staithe.storage import import_chunks, imports, sets, syncs, uploads
+from staithe.storage import dialect, import_chunks, imports, sets, syncs, uploads
 from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
 from staithe.storage.import_chunks import ImportChunk
@@ -117,13 +117,18 @@ def batches_left(under_way: ImportRun) -> Iterator[RecordBatch]:
 
 
 def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRows]) -> None:
-    """Import the rows of one chunk, all or none of them; while the commit waits for the disk, the next is prepared."""
+    """Import the rows of one chunk, all or none of them.
+
+    The next is prepared while the commit waits for the disk, or while a database of another process is at work.
+    """
     run = under_way.run
     rejects = RejectWriter(run.store.rejects, under_way.fields)
     try:
         with run.store.database.write(alone=False) as connection:
             hold_on(run, connection)
             sets.hold(connection, contacts_change=True)
+            if dialect.of(connection).WORKS_APART:
+                chunks.begin()
             created, updated = write_contacts(under_way, connection, rows)
             rejects.add(*rows.rejects(under_way.records_done + 1))
             chunk = ImportChunk(

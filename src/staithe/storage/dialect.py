@@ -22,6 +22,9 @@ class Dialect(Protocol):
     HAS_ROW_LOCKS: bool
     """Whether writes run beside each other, and so have to hold rows."""
 
+    WORKS_APART: bool
+    """Whether statements run in another process, so that this one can do something else meanwhile."""
+
     def match_emails(self, connection: Connection, emails: list[str]) -> list[int]:
         """Position x 2**32 + contact id, for each normal email address that a contact has."""
         ...

@@ -5,8 +5,7 @@ They keep within what Citus can do for a schema that lives on one node: docs/exp
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -25,6 +24,7 @@ from staithe.storage.postgres_exports import record_reader as record_reader
 from staithe.storage.tables import TEXT
 
 HAS_ROW_LOCKS: bool = True
+WORKS_APART: bool = True
 JSON_NUL: Final = "\\u0000"
 MATCH_EMAILS: Final = text(
     "SELECT '[' || string_agg(((sent.place - 1) * 4294967296 + contact.id)::text, ',') || ']' "
@@ -190,8 +190,7 @@ def insert_contacts(
     connection: Connection, table: Table, values: Mapping[str, Sequence[FieldValue]], audit: Mapping[str, FieldValue]
 ) -> None:
     """Insert rows, in which None and an empty text are no value."""
-    columns = [[text or NULL for text in to_texts(column)] for column in values.values()]
-    copy_in(connection, table.name, [*values, *audit], columns, to_texts(list(audit.values())))
+    copy_in(connection, table.name, [*values, *audit], list(values.values()), filled, to_texts(list(audit.values())))
 
 
 def update_contacts(
@@ -204,11 +203,7 @@ def update_contacts(
     """Update rows by `id` as the rule of each column says: from a temporary table, whose values are texts."""
     declared = ", ".join(f'{name} TEXT COLLATE "C"' for name in values if name != "id")
     connection.exec_driver_sql(f"CREATE TEMP TABLE new_rows (id BIGINT{', ' * bool(declared)}{declared})")
-    columns = [
-        [NULL if value is None else text for value, text in zip(column, to_texts(column), strict=True)]
-        for column in values.values()
-    ]
-    copy_in(connection, "new_rows", list(values), columns, [])
+    copy_in(connection, "new_rows", list(values), list(values.values()), known)
     types = {name: table.c[name].type.compile(dialect=connection.dialect) for name in rules}
     changes = [f"{name} = {apply_rule(rule, name, types[name])}" for name, rule in rules.items()]
     changes += [f"{name} = %({name})s" for name in audit]
@@ -236,30 +231,58 @@ def insert_rows(connection: Connection, table: Table, values: Mapping[str, Seque
     Raises:
         ValidationFailed: a text has a NUL in it, which PostgreSQL cannot hold.
     """
-    copied: list[list[str]] = []
     for name, column in values.items():
-        texts = to_texts([f"\\x{value.hex()}" if type(value) is bytes else value for value in column])
-        if any(NUL in text for text in texts):
+        if any(type(value) is str and NUL in value for value in column):
             rule = "Must have no text with the character U+0000, which PostgreSQL cannot hold: take it out first."
             raise ValidationFailed(Failure(f"{table.name}.{name}", rule))
-        copied.append([NULL if value is None else text for value, text in zip(column, texts, strict=True)])
-    copy_in(connection, table.name, list(values), copied, [])
+    copy_in(connection, table.name, list(values), list(values.values()), known)
 
 
 NULL: Final = "\\N"
 ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
-NEEDS_ESCAPES: Final = re.compile(r"[\\\t\n\r]")
+SPECIAL: Final = "\\\t\n\r"
+ROWS_AT_ONCE: Final = 2048
+"""Of a COPY: the server writes some while the next ones are made into texts."""
 
 
-def to_texts(values: Iterable[FieldValue]) -> list[str]:
+def to_texts(values: Sequence[Any]) -> Sequence[str]:
     """Values as COPY reads them, but for NULL: None becomes an empty text."""
-    texts = [value if type(value) is str else "" if value is None else str(value) for value in values]
-    # One search of all of them is cheaper than a look at each: hardly any text has such a character.
-    return [text.translate(ESCAPES) for text in texts] if NEEDS_ESCAPES.search("".join(texts)) else texts
+    try:
+        # One search of all of them is cheaper than a look at each: hardly any text has such a character.
+        joined, texts = "".join(values), values
+    except TypeError:
+        texts = [value if type(value) is str else to_text(value) for value in values]
+        joined = "".join(texts)
+    return [text.translate(ESCAPES) for text in texts] if any(char in joined for char in SPECIAL) else texts
+
+
+def to_text(value: bytes | FieldValue) -> str:
+    if type(value) is bytes:
+        return f"\\x{value.hex()}"
+    return "" if value is None else str(value)
+
+
+def filled(values: Sequence[Any]) -> Sequence[str]:
+    """Values as COPY reads them; None and an empty text are NULL."""
+    texts = to_texts(values)
+    return [text or NULL for text in texts] if "" in texts else texts
+
+
+def known(values: Sequence[Any]) -> Sequence[str]:
+    """Values as COPY reads them; None is NULL."""
+    texts = to_texts(values)
+    if None not in values:
+        return texts
+    return [NULL if value is None else text for value, text in zip(values, texts, strict=True)]
 
 
 def copy_in(
-    connection: Connection, table: str, names: Sequence[str], columns: Sequence[Sequence[str]], constants: list[str]
+    connection: Connection,
+    table: str,
+    names: Sequence[str],
+    columns: Sequence[Sequence[Any]],
+    prepare: Callable[[Sequence[Any]], Sequence[str]],
+    constants: Sequence[str] = (),
 ) -> None:
     """Insert rows with COPY.
 
@@ -267,15 +290,17 @@ def copy_in(
         connection: a write transaction.
         table: its name.
         names: of its columns that are written.
-        columns: the texts of the first of them, as COPY reads them.
-        constants: the texts of the others, the same in all rows.
+        columns: the values of the first of them.
+        prepare: makes texts of values, as COPY reads them.
+        constants: the texts of the other columns, the same in all rows.
     """
     ending = "".join(f"\t{text}" for text in constants) + "\n"
-    rows = map("\t".join, zip(*columns, strict=True))
     statement = SQL("COPY {} ({}) FROM STDIN").format(Identifier(table), SQL(", ").join(map(Identifier, names)))
     driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.write(ending.join(rows) + ending)
+        for start in range(0, len(columns[0]), ROWS_AT_ONCE):
+            texts = [prepare(column[start : start + ROWS_AT_ONCE]) for column in columns]
+            copy.write(ending.join(map("\t".join, zip(*texts, strict=True))) + ending)
 
 
 def wake(connection: Connection) -> None:

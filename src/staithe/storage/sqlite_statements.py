@@ -45,6 +45,7 @@ def to_glob(piece: Piece) -> str:
 
 
 HAS_ROW_LOCKS: bool = False
+WORKS_APART: bool = False
 JSON_NUL: Final = "\\u0000"
 MATCH_EMAILS: Final = text(
     "SELECT '[' || group_concat(sent.key * 4294967296 + contact.id) || ']' FROM json_each(:emails) AS sent "
