@@ -12,6 +12,7 @@ from staithe.domain.fields import external_id
 from staithe.domain.id_set import IdSet
 from staithe.domain.identifiers import IdentifierKind, is_email_address
 from staithe.domain.limits import CONTACT_ID
+from staithe.staging.import_rows import not_plain
 from staithe.staging.matching import OUTCOMES, match_batch
 from staithe.staging.rows import UNREADABLE
 from tests.property.effort import examples
@@ -112,3 +113,14 @@ def test_an_email_address_has_one_at_and_a_dot_behind_it(text: str) -> None:
     labels = [bool(LABEL.fullmatch(part)) for part in (name, domain)]
     has_dot = 0 < domain.rfind(".") < len(domain) - 1
     assert is_email_address(text) is (bool(at) and all(labels) and has_dot and len(text) <= 254)
+
+
+@given(st.lists(st.text(alphabet='ab@@..,"<\n\0 é~!', max_size=12) | st.just("a" * 250 + "@b.c"), max_size=20))
+@example(["a@b.c\n", "a@b.c", "é@b.c"])
+@examples(300)
+def test_a_text_that_looks_like_nearly_all_addresses_is_one(texts: list[str]) -> None:
+    looked_at = not_plain(pa.array(texts, pa.string()))
+    assert looked_at == sorted(looked_at)
+    assert [p for p in looked_at if not is_email_address(texts[p])] == [
+        p for p, text in enumerate(texts) if not is_email_address(text)
+    ]

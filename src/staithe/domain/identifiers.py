@@ -14,6 +14,8 @@ NUL: Final = "\0"
 
 EMAIL_PATTERN: Final = re.compile(r"[^\s\0@,;<>()\"]+@[^\s\0@,;<>()\"]+\.[^\s\0@.,;<>()\"]+")
 EMAIL_CHARACTERS: Final = 254
+PLAIN_EMAIL: Final = r"^[!#-'*-+\--:=?A-Z\[-~]+@[!#-'*-+\--:=?A-Z\[-~]+\.[!#-'*-+\-/-:=?A-Z\[-~]+$"
+"""What nearly all addresses look like, in ASCII alone: whatever matches it, and is not too long, is one."""
 
 
 class IdentifierKind(StrEnum):

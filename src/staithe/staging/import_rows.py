@@ -17,7 +17,7 @@ from staithe.domain import codes
 from staithe.domain.codes import StatusCode
 from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
-from staithe.domain.identifiers import NUL, WHITE_SPACE, is_email_address
+from staithe.domain.identifiers import EMAIL_CHARACTERS, NUL, PLAIN_EMAIL, WHITE_SPACE, is_email_address
 from staithe.domain.import_plan import ImportColumn, ImportPlan
 from staithe.domain.limits import CONTACT_ID, HOUR
 from staithe.domain.times import EPOCH
@@ -76,7 +76,7 @@ def prepare_rows(batch: pa.RecordBatch, plan: ImportPlan) -> ImportRows:
     """Make the rows of a batch ready. Records without a usable identifier or with a wrong email address are refused."""
     texts = compute.utf8_trim(text_column(batch, plan.identifier_name), WHITE_SPACE)
     rows = ImportRows(batch, read_keys(texts, plan))
-    check_keys(rows, plan, texts.to_pylist())
+    check_keys(rows, plan, texts)
     rows.values = [read_column(rows, column, plan) for column in plan.columns]
     email = plan.email_position
     if email is None:
@@ -118,8 +118,9 @@ def read_number(text: str) -> float | None:
         return None
 
 
-def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
+def check_keys(rows: ImportRows, plan: ImportPlan, trimmed: pa.Array) -> None:
     """Refuse records whose identifier is missing or malformed."""
+    texts: list[str] = trimmed.to_pylist()
     is_own_key = plan.identifies_by_email or plan.identifies_by_id
     unreadable: list[bool] = rows.batch.column(UNREADABLE).to_pylist()
     faults: list[tuple[StatusCode, list[int]]] = [
@@ -130,9 +131,18 @@ def check_keys(rows: ImportRows, plan: ImportPlan, texts: list[str]) -> None:
     if not is_own_key:
         faults.append((codes.UNREADABLE, [p for p, text in enumerate(texts) if NUL in text]))
     if plan.identifies_by_email:
-        faults.append((codes.INVALID_EMAIL, [p for p, key in enumerate(rows.keys) if not is_email_address(str(key))]))
+        faults.append((codes.INVALID_EMAIL, [p for p in not_plain(trimmed) if not is_email_address(str(rows.keys[p]))]))
     for code, positions in faults:
         rows.refuse_all(positions, code, plan.identifier_name)
+
+
+def not_plain(texts: pa.Array) -> list[int]:
+    """The positions of texts that have to be looked at one by one to tell whether they are email addresses."""
+    is_plain = compute.and_(
+        compute.match_substring_regex(texts, PLAIN_EMAIL),
+        compute.less_equal(compute.utf8_length(texts), EMAIL_CHARACTERS),
+    )
+    return compute.indices_nonzero(compute.invert(is_plain)).to_pylist()
 
 
 def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> list[FieldValue]:

@@ -265,7 +265,7 @@ def to_text(value: bytes | FieldValue) -> str:
 def filled(values: Sequence[Any]) -> Sequence[str]:
     """Values as COPY reads them; None and an empty text are NULL."""
     texts = to_texts(values)
-    return [text or NULL for text in texts] if "" in texts else texts
+    return texts if all(texts) else [text or NULL for text in texts]
 
 
 def known(values: Sequence[Any]) -> Sequence[str]:
