@@ -113,6 +113,8 @@ def servers(tmp_path: Path, database: str) -> Iterator[StartServer]:
     for running in started:
         if running.process.poll() is None:
             running.kill()
+        # A test may have looked into the stores of a server that it had stopped.
+        running.stores.close()
 
 
 @pytest.fixture(scope="session")

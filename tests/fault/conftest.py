@@ -47,3 +47,4 @@ def start(tmp_path: Path, database: str) -> Iterator[StartServer]:
     yield start_server
     for server in started:
         kill_everything(server)
+        server.stores.close()

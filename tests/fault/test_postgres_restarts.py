@@ -56,6 +56,8 @@ def server(tmp_path: Path, own_postgres: OwnPostgres) -> Iterator[RunningServer]
     yield started
     if started.process.poll() is None:
         started.kill()
+    # A test looks into the stores of a server that it has stopped.
+    started.stores.close()
 
 
 class Uploader(threading.Thread):
