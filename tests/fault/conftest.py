@@ -11,8 +11,7 @@ import pytest
 from tests.fault.processes import kill_everything
 from tests.support.server import RunningServer
 
-ROUNDS = 30
-"""On each database."""
+ROUNDS = 50
 StartServer = Callable[..., RunningServer]
 
 

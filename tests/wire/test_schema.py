@@ -50,7 +50,7 @@ def login(server: RunningServer) -> str:
 
 @schema.parametrize()
 @settings(
-    max_examples=15,
+    max_examples=25,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
