@@ -204,10 +204,11 @@ def sort_by_email(under_way: ImportRun, connection: Connection, rows: ImportRows
 
 def first_positions(rows: ImportRows) -> dict[Any, int]:
     """Identifier -> where it was sent first, in records that are not refused."""
-    positions: dict[Any, int] = dict(zip(rows.keys, range(len(rows.keys)), strict=True))
-    if not rows.refused and len(positions) == len(rows.keys):
+    count = len(rows.keys)
+    # As a rule all are good and different, which needs no loop.
+    if not rows.refused and len(positions := dict(zip(rows.keys, range(count), strict=True))) == count:
         return positions
-    positions.clear()
+    positions = {}
     for position, key in enumerate(rows.keys):
         if position not in rows.refused:
             positions.setdefault(key, position)
