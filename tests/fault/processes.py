@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psutil
 from sqlalchemy import text
@@ -78,6 +79,13 @@ def kill_everything(server: RunningServer) -> None:
             process.kill()
     server.process.wait(10)
     server.close()
+
+
+def is_pending(process: Process, number: signal.Signals) -> bool:
+    """Whether a process that is stopped has been sent a signal, which it gets when it goes on."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    sent = next(line for line in lines if line.startswith("ShdPnd:"))
+    return bool(int(sent.split()[1], 16) >> (number - 1) & 1)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import IMPORT_CHUNK, SYNC
 from tests.fault.conftest import StartServer
-from tests.fault.processes import until
+from tests.fault.processes import WORKER, child, is_pending, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
 from tests.support.server import RunningServer
@@ -46,13 +47,17 @@ def start_import(api: Api, list_id: int) -> str:
     return str(api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status().json()["uri"])
 
 
-def stop_and_start(server: RunningServer, start: StartServer, reached: Callable[[], bool]) -> RunningServer:
-    """Stop a server as soon as a sync has got somewhere, and start another on the same store."""
+def stop_under_way(server: RunningServer, reached: Callable[[], bool]) -> None:
+    """Stop a server as soon as a sync has got somewhere: its worker sleeps until it is told, so it gets no further."""
     until(reached, "the sync is under way", 120)
+    worker = child(server, WORKER)
+    worker.suspend()
+    server.process.send_signal(signal.SIGTERM)
+    until(lambda: is_pending(worker, signal.SIGTERM), "the worker is told", 60)
+    worker.resume()
     assert server.stop() == 0
     assert not any("did not stop in time" in line for line in server.lines)
     assert any("is handed back" in line for line in server.lines), "it ended: import or export more"
-    return start()
 
 
 def test_an_import_goes_on_behind_its_last_chunk_as_often_as_it_is_stopped(start: StartServer) -> None:
@@ -60,13 +65,14 @@ def test_an_import_goes_on_behind_its_last_chunk_as_often_as_it_is_stopped(start
     api, store = server.new_company("stopped")
     company, list_id = store.company, api.new_list()
     sync_uri = start_import(api, list_id)
-    server = stop_and_start(server, start, lambda: records_done(store) > 0)
-    store = server.stores.open(company)
+    stop_under_way(server, lambda: records_done(store) > 0)
     stopped_at = records_done(store)
-    server = stop_and_start(server, start, lambda: records_done(server.stores.open(company)) > stopped_at)
+    server = start()
     store = server.stores.open(company)
+    stop_under_way(server, lambda: records_done(store) > stopped_at)
     assert 0 < stopped_at < records_done(store) < RECORDS
-    api = server.api(LOGIN)
+    server = start()
+    store, api = server.stores.open(company), server.api(LOGIN)
     assert api.wait(sync_uri, 300)["status"] == "success"
     log = [(line["statusCode"], line["count"]) for line in api.log(sync_uri) if line["statusCode"] != "ELQ-00104"]
     assert log == [
@@ -111,7 +117,8 @@ def test_an_export_that_is_stopped_begins_anew_and_leaves_nothing(start: StartSe
     body = {"name": "all", "fields": fields}
     uri = api.bulk("POST", "/contacts/exports", json=body).raise_for_status().json()["uri"]
     sync_uri = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status().json()["uri"]
-    server = stop_and_start(server, start, lambda: bool(names_in(store.exports.root)))
+    stop_under_way(server, lambda: bool(names_in(store.exports.root)))
+    server = start()
     store, api = server.stores.open(company), server.api(LOGIN)
     assert api.wait(sync_uri, 300)["status"] == "success"
     assert [line["statusCode"] for line in api.log(sync_uri)] == ["ELQ-00102", "ELQ-00131", "ELQ-00106", "ELQ-00101"]
@@ -134,7 +141,8 @@ def test_what_was_lost_before_it_was_handed_back_stays_in_the_log(start: StartSe
     store = server.stores.open(company)
     stopped_at = records_done(store)
     assert 0 < stopped_at < RECORDS
-    server = stop_and_start(server, start, lambda: records_done(store) > stopped_at)
+    stop_under_way(server, lambda: records_done(store) > stopped_at)
+    server = start()
     store, api = server.stores.open(company), server.api(LOGIN)
     assert api.wait(sync_uri, 300)["status"] == "success"
     log = {line["statusCode"]: line["count"] for line in api.log(sync_uri)}
