@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Insert,
     Select,
     Table,
     bindparam,
@@ -139,8 +140,7 @@ def insert_contacts(
 ) -> None:
     """Insert rows, in which None and an empty text are no value."""
     columns = {name: func.nullif(value_of(name), EMPTY) for name in values}
-    statement = insert(table).values({**columns, **{name: value_of(name) for name in audit}})
-    run_many(connection, statement, values, audit)
+    run_many(connection, insert_of(table, {**columns, **{name: value_of(name) for name in audit}}), values, audit)
 
 
 def update_contacts(
@@ -158,7 +158,12 @@ def update_contacts(
 
 def insert_rows(connection: Connection, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
     """Insert rows as they are: the values of each column."""
-    run_many(connection, insert(table).values({name: value_of(name) for name in values}), values, {})
+    run_many(connection, insert_of(table, {name: value_of(name) for name in values}), values, {})
+
+
+def insert_of(table: Table, columns: Mapping[str, ColumnElement[Any]]) -> Insert:
+    """An INSERT of many rows. It says nothing of them: with a RETURNING, `executemany` fails from Python 3.12 on."""
+    return insert(table).values(columns).inline()
 
 
 def value_of(column: str) -> ColumnElement[Any]:
