@@ -134,12 +134,14 @@ def test_wrong_commands_say_so_in_a_line(server: RunningServer, words: list[str]
     assert "Traceback" not in failed.stderr
 
 
-def test_a_fresh_directory_without_bootstrap_prints_a_password_once(servers: StartServer, tmp_path: Path) -> None:
+def test_a_fresh_store_without_bootstrap_prints_a_password_once(
+    servers: StartServer, tmp_path: Path, database: str
+) -> None:
     first = servers(environment={"STAITHE_BOOTSTRAP": ""})
     said = "".join(first.lines)
     password = re.search(r"Password, shown this once: (\S+)", said)
     assert password, said
-    assert "Login of the new data directory: demo\\admin" in said
+    assert f"Login of the new {'database' if database else 'data directory'}: demo\\admin" in said
     assert first.api(f"demo\\admin:{password[1]}").bulk("GET", "/syncs").status_code == 200
     assert first.stop() == 0
     second = servers(environment={"STAITHE_BOOTSTRAP": ""})

@@ -77,8 +77,8 @@ def serve(
 
     Then what is being received is received, the syncs that run are handed back at their next step, and all ends.
 
-    A fresh data directory gets the company and user of STAITHE_BOOTSTRAP (company\\user:password) or, without it,
-    company demo, user admin, and a random password that is printed once.
+    A fresh data directory or database gets the company and user of STAITHE_BOOTSTRAP (company\\user:password) or,
+    without it, company demo, user admin, and a random password that is printed once.
     """
     logs.configure("serve", log_format, access_log=access_log)
     traces.check_environment()
@@ -110,16 +110,16 @@ def serve(
     with hold_data(settings.data, alone=settings.has_store_of_its_own):
         stores = Stores(settings.data, settings.database, settings.staging)
         deployment.claim_staging_area(stores)
-        announce_login(accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)()))
+        made = accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)())
+        if made is not None:
+            announce_login("data directory" if settings.has_store_of_its_own else "database", *made)
         run(settings, stores)
 
 
-def announce_login(made: tuple[str, str] | None) -> None:
-    if made is not None:
-        login, password = made
-        OUTPUT.print(f"Login of the new data directory: [bold]{login}[/bold]", soft_wrap=True)
-        if password:
-            OUTPUT.print(f"Password, shown this once: [bold]{password}[/bold]", soft_wrap=True)
+def announce_login(store: str, login: str, password: str) -> None:
+    OUTPUT.print(f"Login of the new {store}: [bold]{login}[/bold]", soft_wrap=True)
+    if password:
+        OUTPUT.print(f"Password, shown this once: [bold]{password}[/bold]", soft_wrap=True)
 
 
 def run(settings: Settings, stores: Stores) -> None:

@@ -28,7 +28,10 @@ def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = F
         print_json({"data": str(data), "serving": serving, "companies": rows})
         return
     OUTPUT.print(f"{data}: {'a server runs on it' if serving else 'no server runs on it'}")
-    table = Table("company", "users", "contacts", "definitions", "uploads staged", "staged kB", "syncs")
+    table = Table("company")
+    for heading in ("users", "contacts", "definitions", "uploads\nstaged", "staged\nkB"):
+        table.add_column(heading, justify="right")
+    table.add_column("syncs")
     for row in rows:
         by_status = ", ".join(f"{count:,} {name}" for name, count in row["syncs"].items()) or "none"
         numbers = (f"{row[name]:,}" for name in ("users", "contacts", "definitions", "uploads", "stagedKb"))
