@@ -100,8 +100,7 @@ def test_an_import_that_is_handed_back_counts_no_attempt_and_is_free_at_once(sta
     api, store = server.new_company("stopped")
     company = store.company
     sync_uri = start_import(api, api.new_list())
-    until(lambda: records_done(store) > 0, "the first chunk", 120)
-    assert server.stop() == 0
+    stop_under_way(server, lambda: records_done(store) > 0)
     server = start("--workers", "0")
     store, api = server.stores.open(company), server.api(LOGIN)
     assert row_of_sync(store) == ("active", None, 0)
