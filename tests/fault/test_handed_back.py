@@ -6,15 +6,16 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
-from staithe.storage.tables import IMPORT_CHUNK, SYNC
+from staithe.storage.tables import SYNC
 from tests.fault.conftest import StartServer
 from tests.fault.processes import WORKER, child, is_pending, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
+from tests.support.imports import records_done
 from tests.support.server import RunningServer
 
 RECORDS, UPLOADS = 200_000, 2
@@ -28,12 +29,6 @@ def row_of_sync(store: CompanyStore) -> tuple[Any, ...]:
     query = select(SYNC.c.status, SYNC.c.lease_owner, SYNC.c.attempts)
     with store.database.read() as connection:
         return tuple(connection.execute(query).one())
-
-
-def records_done(store: CompanyStore) -> int:
-    """How far the ledger of the only import goes."""
-    with store.database.read() as connection:
-        return connection.execute(select(func.max(IMPORT_CHUNK.c.records_done))).scalar() or 0
 
 
 def start_import(api: Api, list_id: int) -> str:

@@ -20,6 +20,7 @@ from tests.fault.conftest import StartServer
 from tests.fault.processes import WORKER, Process, paused, running, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
+from tests.support.imports import records_done
 from tests.support.server import RunningServer
 
 RECORDS = 120_000
@@ -45,12 +46,6 @@ def owner(store: CompanyStore) -> str:
     with store.database.read() as connection:
         held = connection.execute(select(SYNC.c.lease_owner)).scalar_one()
     return str(held).partition("/")[0]
-
-
-def records_done(store: CompanyStore) -> int:
-    """How far the ledger of the only import goes."""
-    with store.database.read() as connection:
-        return connection.execute(select(func.max(IMPORT_CHUNK.c.records_done))).scalar() or 0
 
 
 def worker_of(server: RunningServer, store: CompanyStore) -> Process:

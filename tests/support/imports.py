@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import func, select
+
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
+from staithe.storage.tables import IMPORT_CHUNK
 from tests.support.api import Api
 
 PATH = "/contacts/imports"
@@ -66,3 +69,9 @@ def members(store: CompanyStore, name: str) -> list[int]:
     """The ids in a set."""
     with store.database.read() as connection:
         return list(sets.load_set(connection, name))
+
+
+def records_done(store: CompanyStore) -> int:
+    """How far the ledger of the only import goes."""
+    with store.database.read() as connection:
+        return connection.execute(select(func.max(IMPORT_CHUNK.c.records_done))).scalar() or 0
