@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -11,6 +12,15 @@ from staithe.data_lock import is_held
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.services.stores import Stores
 from staithe.storage import control, definitions, sets, syncs, uploads
+
+HEADINGS: Final[Mapping[str, str]] = {
+    "users": "users",
+    "contacts": "contacts",
+    "definitions": "definitions",
+    "uploads": "uploads\nstaged",
+    "stagedKb": "staged\nkB",
+}
+"""Name of a number of a company -> what the table calls it, narrow enough for 80 characters."""
 
 
 def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = False) -> None:
@@ -29,12 +39,12 @@ def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = F
         return
     OUTPUT.print(f"{data}: {'a server runs on it' if serving else 'no server runs on it'}")
     table = Table("company")
-    for heading in ("users", "contacts", "definitions", "uploads\nstaged", "staged\nkB"):
+    for heading in HEADINGS.values():
         table.add_column(heading, justify="right")
     table.add_column("syncs")
     for row in rows:
         by_status = ", ".join(f"{count:,} {name}" for name, count in row["syncs"].items()) or "none"
-        numbers = (f"{row[name]:,}" for name in ("users", "contacts", "definitions", "uploads", "stagedKb"))
+        numbers = (f"{row[name]:,}" for name in HEADINGS)
         table.add_row(row["name"], *numbers, by_status)
     OUTPUT.print(table)
 
