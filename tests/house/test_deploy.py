@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from staithe.cli.main import app
+from staithe.cli.commands import COMMANDS
 from staithe.cli.serve import BOOTSTRAP
 from staithe.supervisor import STOP_SECONDS
 from tests.support.server import RunningServer
@@ -73,12 +72,10 @@ def option_names(command: Any) -> set[str]:
 
 def check_words(words: list[str]) -> None:
     """Whether a command line names a command and options that exist."""
-    command: Any = typer.main.get_command(app)
-    while (commands := getattr(command, "commands", None)) and words and not words[0].startswith("-"):
-        assert words[0] in commands, f"no such command: {words[0]}"
-        command, words = commands[words[0]], words[1:]
+    rows = [row for row in COMMANDS if words[: len(row.name.split())] == row.name.split()]
+    assert len(rows) == 1, f"no such command: {words}"
     named = {word.partition("=")[0] for word in words if word.startswith("--")}
-    assert named <= option_names(command) | {"--help"}, command.name
+    assert named <= option_names(rows[0].load()) | {"--help"}, rows[0].name
 
 
 def dockerfile_command() -> list[str]:
@@ -107,8 +104,7 @@ def test_every_command_and_option_exists() -> None:
 
 def environment_names() -> set[str]:
     """Every variable that an option of any command can be set by."""
-    root: Any = typer.main.get_command(app)
-    found = [p.envvar for command in root.commands.values() for p in command.params if p.envvar]
+    found = [p.envvar for row in COMMANDS for p in row.load().params if p.envvar]
     return {name for names in found for name in ([names] if isinstance(names, str) else names)}
 
 

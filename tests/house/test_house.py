@@ -16,7 +16,7 @@ from sqlalchemy import MetaData, inspect
 from sqlalchemy.engine import Inspector
 
 from staithe import __version__
-from staithe.cli.main import app
+from staithe.cli.commands import COMMANDS, CommandRow
 from staithe.domain import codes, limits
 from staithe.domain.codes import StatusCode
 from staithe.domain.elements import OPERATIONS
@@ -201,10 +201,16 @@ def test_the_readme_has_its_parts_in_order() -> None:
 
 def test_every_command_is_in_the_readme_or_the_docs() -> None:
     text = "".join(path.read_text() for path in DOCUMENTS)
-    names = [command.name for command in app.registered_commands]
-    assert len(names) >= 4
-    for name in names:
-        assert f"staithe {name}" in text, name
+    assert len(COMMANDS) >= 4
+    for row in COMMANDS:
+        assert f"staithe {row.name}" in text, row.name
+
+
+@pytest.mark.parametrize("row", COMMANDS, ids=lambda row: row.name)
+def test_the_list_of_commands_says_what_the_commands_say_of_themselves(row: CommandRow) -> None:
+    help_text = row.load().help
+    assert help_text is not None
+    assert help_text.partition("\n\n")[0].replace("\n", " ") == row.help
 
 
 def test_the_changelog_tells_of_this_version() -> None:

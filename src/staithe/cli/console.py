@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from staithe.domain.errors import RequestError
 
 OUTPUT = Console(highlight=False)
 ERRORS = Console(stderr=True, highlight=False)
@@ -44,3 +47,13 @@ def read_staging(address: str) -> str:
 def print_json(value: Any) -> None:
     """One JSON document on standard output, unstyled."""
     typer.echo(msgspec.json.format(msgspec.json.encode(value)).decode())
+
+
+def show_refusal(error: Exception) -> bool:
+    """Print what a command was refused for, and what to do; False if the error is a mistake of our own."""
+    if not isinstance(error, RequestError):
+        return False
+    # As a Text, because what users sent stands in it, which may have brackets in it.
+    advice = f"\n{error.advice}" if error.advice else ""
+    ERRORS.print(Text.assemble(("staithe: ", "red"), error.message, advice), soft_wrap=True)
+    return True

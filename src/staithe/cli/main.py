@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.text import Text
+from typer.core import TyperGroup
 
 from staithe import __version__
-from staithe.cli import accounts, backups, clients, demo, doctor, limits, run, seed, serve, status, worker
-from staithe.cli.console import ERRORS
-from staithe.domain.errors import RequestError
+from staithe.cli.commands import MARKUP, add_commands
+from staithe.native_threads import keep_native_threads_few
 
 app = typer.Typer(
-    help="A self-hosted server for bulk marketing-contact data that speaks the Oracle Eloqua Bulk API 2.0.",
     epilog="Start with [bold]staithe demo[/bold]: it shows the main job on real data, and what to call next.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -38,35 +36,23 @@ def root(
     """A self-hosted server for bulk marketing-contact data that speaks the Oracle Eloqua Bulk API 2.0."""
 
 
-app.command("serve")(serve.serve)
-app.command("worker")(worker.worker)
-app.command("demo")(demo.demo)
-app.command("run", context_settings={"allow_interspersed_args": False}, epilog=run.EXAMPLES)(run.run)
-app.command("seed")(seed.seed)
-app.command("status")(status.status)
-app.command("doctor")(doctor.doctor)
-app.command("backup")(backups.backup)
-app.command("restore")(backups.restore)
-company_app = typer.Typer(help="Companies: each has its own store, contacts and users.", no_args_is_help=True)
-company_app.command("create")(accounts.create_company)
-company_app.command("limits")(limits.set_limits)
-app.add_typer(company_app, name="company")
-user_app = typer.Typer(help="Users: who may log in, and what for.", no_args_is_help=True)
-user_app.command("create")(accounts.create_user)
-app.add_typer(user_app, name="user")
-client_app = typer.Typer(help="Clients: programs that log in with OAuth and act for users.", no_args_is_help=True)
-client_app.command("create")(clients.create_client)
-client_app.command("list")(clients.list_clients)
-client_app.command("delete")(clients.delete_client)
-app.add_typer(client_app, name="client")
+def program() -> TyperGroup:
+    """The command line with all commands."""
+    made = typer.main.get_command(app)
+    assert isinstance(made, TyperGroup)
+    add_commands(made)
+    return made
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; a refused request becomes one clear line and exit code 1."""
+    keep_native_threads_few()
     try:
-        app()
-    except RequestError as error:
-        # As a Text, because what users sent stands in it, which may have brackets in it.
-        advice = f"\n{error.advice}" if error.advice else ""
-        ERRORS.print(Text.assemble(("staithe: ", "red"), error.message, advice), soft_wrap=True)
+        program()(arguments)
+    except Exception as error:
+        # Imported here, as `staithe --help` does not need it.
+        from staithe.cli.console import show_refusal
+
+        if not show_refusal(error):
+            raise
         sys.exit(1)

@@ -30,17 +30,6 @@ from staithe.supervisor import URL_FILE
 
 LOGIN: Final = "demo\\admin:demo"
 ANSWER_SECONDS: Final = 10.0
-EXAMPLES: Final = """
-[bold]Examples[/bold]
-
-staithe run -- curl -u 'demo\\admin:demo' https://login.eloqua.com/id
-
-staithe run --login 'acme\\ann:secret' -- pytest tests
-
-staithe run -- sh -c 'staithe seed demo --contacts 1000 && python my_client.py'
-
-staithe run --server http://127.0.0.1:8080 --allow-host api.example.com -- node my_client.js
-"""
 
 
 def run(
