@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from argon2 import PasswordHasher
 
 from staithe.clock import system_clock
 from staithe.domain.companies import Role
@@ -19,7 +18,8 @@ from staithe.services.stores import CompanyStore
 from tests.support.api import Api
 from tests.support.object_store import ObjectStore
 from tests.support.postgres import OwnPostgres
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
+from tests.support.template import QUICK_HASHER
 
 NewDatabase = Callable[[], str]
 StartServer = Callable[..., RunningServer]
@@ -42,12 +42,9 @@ def bytecode(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> Iterator[None]:
-    """Hash the passwords of the companies that tests make with little effort: a hash names it to who verifies it.
-
-    Hashing is slow on purpose, and would be a third of the time of many tests.
-    """
+    """Hash the passwords of the companies that tests make with little effort."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        patch.setattr(accounts, "HASHER", QUICK_HASHER)
         yield
 
 
@@ -104,9 +101,11 @@ def servers(tmp_path: Path, database: str) -> Iterator[StartServer]:
         data: Path | None = None,
         environment: dict[str, str] | None = None,
         database: str = database,
+        is_real: bool = False,
     ) -> RunningServer:
         where = data or tmp_path / "data"
-        started.append(RunningServer(where, *options, database=database, environment=environment))
+        server = RunningServer(where, *options, database=database, environment=environment, is_real=is_real)
+        started.append(server)
         return started[-1]
 
     yield start
@@ -153,7 +152,7 @@ def reader(server: RunningServer, store: CompanyStore) -> Api:
 @pytest.fixture
 def paused_worker(server: RunningServer) -> Iterator[psutil.Process]:
     """The worker of the shared server, stopped while the test runs."""
-    (worker,) = server.children("staithe.worker")
+    (worker,) = server.children(WORKER)
     worker.suspend()
     yield worker
     worker.resume()

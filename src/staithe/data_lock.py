@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from staithe.domain.errors import Conflict
+from staithe.private_descriptors import forget, keep_private
 
 LOCK_FILE: Final = "serve.lock"
 TRIES: Final = 10
@@ -38,7 +39,11 @@ def hold_data(data: Path, *, alone: bool = True) -> Generator[None]:
                 "--http-workers, or stop it, or give this one another directory with --data. "
                 "Several servers share a store with --database postgresql://...",
             )
-        yield
+        keep_private(lock.fileno())
+        try:
+            yield
+        finally:
+            forget(lock.fileno())
 
 
 def take(lock: IO[str], wanted: int, pause_seconds: float) -> bool:

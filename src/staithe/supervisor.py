@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,8 @@ from staithe.app import TRY_AGAIN
 from staithe.config import Settings
 from staithe.domain.errors import Busy
 from staithe.observing.folder import MetricsFolder
+from staithe.private_descriptors import forget, keep_private
+from staithe.processes import Process, Program, preload, start
 from staithe.services.stores import Stores
 from staithe.storage import control, syncs
 
@@ -32,6 +34,8 @@ LOGGER: Final = logging.getLogger(__name__)
 URL_FILE: Final = "serve.url"
 """In the data directory while a server runs on it: where it can be reached."""
 BACKLOG: Final = 1024
+HTTP: Final = "staithe.http.process"
+WORKER: Final = "staithe.worker"
 WATCH_SECONDS: Final = 0.05
 STOP_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 2.0
@@ -43,12 +47,13 @@ MOST_QUICK_DEATHS: Final = 5
 
 @dataclass(slots=True)
 class Child:
-    """A process to keep alive: its name, how to start it, and how it has fared."""
+    """A process to keep alive: its name, the module that it runs, how to start it, and how it has fared."""
 
     name: str
-    start: Callable[[], subprocess.Popen[bytes]]
+    module: str
+    start: Callable[[], Process]
     on_death: Callable[[], None]
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started_at: float = 0.0
     quick_deaths: int = 0
 
@@ -83,15 +88,25 @@ class Child:
 
 
 class Supervisor:
-    """One running server; without HTTP processes, so with nothing to listen on, it is workers alone."""
+    """One running server; without HTTP processes, so with nothing to listen on, it is workers alone.
 
-    def __init__(self, settings: Settings, stores: Stores) -> None:
+    Args:
+        settings: of the server; port 0 takes a free one.
+        stores: of the server. They are closed whenever a process is started, and opened anew when they are needed.
+        on_ready: called once, when an HTTP process answers.
+    """
+
+    def __init__(self, settings: Settings, stores: Stores, on_ready: Callable[[], None] = lambda: None) -> None:
         self.stores = stores
+        self.on_ready = on_ready
         self.listener = listen(settings) if settings.http_workers else None
         port: int = self.listener.getsockname()[1] if self.listener else settings.port
         self.settings = msgspec.structs.replace(settings, port=port)
         self.stopping = threading.Event()
         self.metrics = MetricsFolder()
+        self.ready_pipe = os.pipe()
+        for descriptor in (*self.ready_pipe, *([self.listener.fileno()] if self.listener else [])):
+            keep_private(descriptor)
         self.http = [self.http_child() for _ in range(settings.http_workers)]
         self.workers = [self.worker_child(number) for number in range(1, settings.workers + 1)]
 
@@ -102,26 +117,61 @@ class Supervisor:
         scheme = "http" if self.settings.tls_certificate is None else "https"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.settings.port}"
 
-    def run(self) -> None:
-        """Go on until `stopping` is set, then stop every process: HTTP first, so that nothing new comes in."""
+    @property
+    def children(self) -> list[Child]:
+        """Every process that is to be kept alive."""
+        return [*self.http, *self.workers]
+
+    @contextmanager
+    def started(self) -> Generator[None]:
+        """Run every process within the block, which is for `run`; then stop them: HTTP first, so nothing new comes in.
+
+        Better from a process that has no threads yet: `staithe.processes.may_fork`.
+        """
         if self.settings.has_store_of_its_own:
             self.release_leases()
-        children = [*self.http, *self.workers]
         try:
-            for child in children:
+            preload([child.module for child in self.children], self.metrics.environment())
+            for child in self.children:
                 child.run()
             self.note_url()
-            while not self.stopping.wait(WATCH_SECONDS):
-                for child in children:
-                    child.revive()
+            yield
         finally:
-            self.forget_url()
-            # Once the HTTP processes have closed it too, whoever comes is refused instead of waiting for nobody.
-            if self.listener is not None:
-                self.listener.close()
-            stop(self.http)
-            stop(self.workers)
-            self.metrics.remove()
+            self.end()
+
+    def run(self) -> None:
+        """Keep the processes alive until `stopping` is set."""
+        self.await_ready()
+        while not self.stopping.wait(WATCH_SECONDS):
+            self.revive()
+
+    def await_ready(self) -> None:
+        """Watch until an HTTP process answers, and say so."""
+        ready, _ = self.ready_pipe
+        while self.http and not self.stopping.is_set():
+            if select.select([ready], [], [], WATCH_SECONDS)[0]:
+                self.on_ready()
+                return
+            self.revive()
+
+    def revive(self) -> None:
+        """Start anew what has died."""
+        for child in self.children:
+            child.revive()
+
+    def end(self) -> None:
+        """Stop every process, and forget the server."""
+        self.forget_url()
+        # Once the HTTP processes have closed it too, whoever comes is refused instead of waiting for nobody.
+        if self.listener is not None:
+            forget(self.listener.fileno())
+            self.listener.close()
+        stop(self.http)
+        stop(self.workers)
+        for descriptor in self.ready_pipe:
+            forget(descriptor)
+            os.close(descriptor)
+        self.metrics.remove()
 
     def note_url(self) -> None:
         """Write down where the server is, for others on this machine; a full disk is no reason not to serve."""
@@ -141,24 +191,21 @@ class Supervisor:
 
     def http_child(self) -> Child:
         assert self.listener is not None
-        number = self.listener.fileno()
-        return Child("http", lambda: self.spawn("staithe.http.process", str(number), number), lambda: None)
+        files = (self.listener.fileno(), self.ready_pipe[1])
+        program = Program(HTTP, ",".join(str(file) for file in files), files)
+        return Child("http", HTTP, lambda: self.spawn(program), lambda: None)
 
     def worker_child(self, number: int) -> Child:
         # No two workers that share a database may have one name, wherever they are.
         name = f"worker-{number}-{uuid.uuid4().hex}"
-        return Child("worker", lambda: self.spawn("staithe.worker", name), lambda: self.release_leases(name))
+        # No open files: with the socket, a worker would hold the port after the server's end.
+        program = Program(WORKER, name)
+        return Child("worker", WORKER, lambda: self.spawn(program), lambda: self.release_leases(name))
 
-    def spawn(self, module: str, argument: str, *handed_down: int) -> subprocess.Popen[bytes]:
-        """Start a child with some open files. A worker gets none: it would hold the socket after the server's end."""
-        return subprocess.Popen(
-            [sys.executable, "-m", module, argument, str(os.getpid())],
-            env={**os.environ, **self.settings.to_environment(), **self.metrics.environment()},
-            pass_fds=handed_down,
-            stdin=subprocess.DEVNULL,
-            # A terminal's Ctrl-C is for the supervisor, which then stops the children in order.
-            start_new_session=True,
-        )
+    def spawn(self, program: Program) -> Process:
+        """Start a process, which gets no connection to a store: two processes must not share one."""
+        self.stores.close()
+        return start(program, self.settings, self.metrics.environment())
 
     def release_leases(self, worker: str | None = None) -> None:
         """A worker that is known to be dead holds nothing: what it had begun can be taken up at once.

@@ -17,7 +17,7 @@ from contextlib import closing
 from typing import Final
 
 from staithe.app import App, build_or_exit
-from staithe.config import from_environment
+from staithe.config import Settings, from_environment
 from staithe.domain.companies import Company
 from staithe.domain.fairness import Turns
 from staithe.domain.limits import SECOND
@@ -25,6 +25,7 @@ from staithe.domain.syncs import Sync
 from staithe.observed_sync import note_callback, run_observed, sync_fields
 from staithe.observing import lifetime
 from staithe.orphan import stop_with
+from staithe.processes import name_process
 from staithe.services import callbacks, retention, tokens
 from staithe.services.leases import Claim, Leases
 from staithe.services.stores import CompanyStore
@@ -269,20 +270,26 @@ def pause_of(least: float, seconds: float) -> float:
     return max(least, DUTY_PART * seconds)
 
 
-def main() -> None:
-    """Run a worker with the settings that the parent process handed over; arguments: its name, the parent's id."""
-    settings = from_environment()
+def run(settings: Settings, name: str, supervisor: int) -> None:
+    """Run a worker until SIGTERM, or until its supervisor is gone.
+
+    Args:
+        settings: of the server.
+        name: the worker's, which no other has.
+        supervisor: the id of the process that started this one.
+    """
+    name_process(name)
     sys.setswitchinterval(SWITCH_SECONDS)
     lifetime.start("worker", settings)
     app = build_or_exit(settings)
-    worker = Worker(app, sys.argv[1])
+    worker = Worker(app, name)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stopping.set())
-    stop_with(int(sys.argv[2]))
+    stop_with(supervisor)
     worker.run()
     lifetime.stop()
     app.stores.close()
 
 
 if __name__ == "__main__":
-    main()
+    run(from_environment(), sys.argv[1], int(sys.argv[2]))

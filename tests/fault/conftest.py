@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,8 +39,8 @@ def start(tmp_path: Path, database: str) -> Iterator[StartServer]:
     """Starts servers, all on the same data directory; whatever is left of them is killed at the end."""
     started: list[RunningServer] = []
 
-    def start_server(*options: str) -> RunningServer:
-        server = RunningServer(tmp_path / "data", "--lease-seconds", "1", *options, database=database)
+    def start_server(*options: str, **more: Any) -> RunningServer:
+        server = RunningServer(tmp_path / "data", "--lease-seconds", "1", *options, database=database, **more)
         started.append(server)
         return server
 

@@ -14,10 +14,10 @@ from sqlalchemy import text
 
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
-from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase
+from staithe.storage.database import Database, SqliteDatabase
+from staithe.storage.postgres_database import PostgresDatabase
 from tests.support.server import RunningServer
 
-HTTP, WORKER = "staithe.http.process", "staithe.worker"
 POLL_SECONDS = 0.005
 Process = psutil.Process
 
@@ -30,25 +30,15 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None
         time.sleep(POLL_SECONDS)
 
 
-def running(server: RunningServer, module: str) -> list[Process]:
-    """The children that run a module, without those that are dead and not buried."""
-    found: list[Process] = []
-    for process in Process(server.process.pid).children():
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if module in process.cmdline():
-                found.append(process)
-    return found
-
-
-def child(server: RunningServer, module: str) -> Process:
-    """The one child that runs a module, as soon as there is one."""
+def child(server: RunningServer, role: str) -> Process:
+    """The one child of a role, as soon as there is one."""
     found: list[Process] = []
 
     def is_there() -> bool:
-        found[:] = running(server, module)
+        found[:] = server.children(role)
         return len(found) == 1
 
-    until(is_there, f"one process of {module}")
+    until(is_there, f"one {role} process")
     return found[0]
 
 

@@ -12,11 +12,11 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import SYNC
 from tests.fault.conftest import StartServer
-from tests.fault.processes import WORKER, child, is_pending, until
+from tests.fault.processes import child, is_pending, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
 from tests.support.imports import records_done
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
 
 RECORDS, UPLOADS = 200_000, 2
 PER_UPLOAD = RECORDS // UPLOADS

@@ -18,10 +18,10 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import CONTACT, COUNTER, IMPORT_CHUNK, SYNC
 from tests.fault.conftest import StartServer
-from tests.fault.processes import WORKER, child, kill_everything, until
+from tests.fault.processes import child, kill_everything, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, stored_sets
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
 
 RECORDS, UPLOADS = 500_000, 16
 PER_UPLOAD = RECORDS // UPLOADS

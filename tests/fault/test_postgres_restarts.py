@@ -19,11 +19,11 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import SYNC, SYNC_LOG
-from tests.fault.processes import HTTP, WORKER, running, until
+from tests.fault.processes import until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
 from tests.support.postgres import OwnPostgres
-from tests.support.server import RunningServer
+from tests.support.server import HTTP, WORKER, RunningServer
 
 ROUNDS = 4
 CLIENTS = 3
@@ -141,7 +141,7 @@ def count_unfinished(store: CompanyStore) -> int:
 
 
 def processes(server: RunningServer) -> set[int]:
-    return {process.pid for module in (HTTP, WORKER) for process in running(server, module)}
+    return {process.pid for role in (HTTP, WORKER) for process in server.children(role)}
 
 
 def test_nothing_is_lost_or_doubled_when_postgresql_restarts(

@@ -15,26 +15,18 @@ import pytest
 from sqlalchemy import select
 
 from staithe.domain.id_set import IdSet
+from staithe.processes import FORKS_VARIABLE
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import CHANGE, SYNC, UPLOAD
 from tests.fault.conftest import StartServer
-from tests.fault.processes import (
-    HTTP,
-    WORKER,
-    all_processes,
-    child,
-    kill_everything,
-    paused,
-    running,
-    until,
-    write_lock,
-)
+from tests.fault.processes import all_processes, child, kill_everything, paused, until, write_lock
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, names_in
-from tests.support.server import RunningServer
+from tests.support.server import HTTP, WORKER, RunningServer
 
 CONTACTS = 20_000
+each_way_to_start = pytest.mark.parametrize("forks", ["1", "0"], ids=["forked", "interpreters"])
 
 
 def members(store: CompanyStore, list_id: int) -> IdSet:
@@ -99,13 +91,13 @@ def test_a_worker_that_slept_beyond_its_lease_changes_nothing(start: StartServer
     uri = api.define(add_to_list(list_id))
     body = ("Id\n" + "\n".join(map(str, range(1, CONTACTS + 1))) + "\n").encode() + b"1\n" * 400_000
     assert api.upload(uri, body, **{"content-type": "text/csv"}).status_code == 204
-    until(lambda: len(running(server, WORKER)) == 2, "two workers")
+    until(lambda: len(server.children(WORKER)) == 2, "two workers")
     sync_uri = start_sync(api, uri)
     until(lambda: row_of_sync(store, sync_uri)[0] == "active", "claimed")
     with write_lock(store):
         status, owner, attempts = row_of_sync(store, sync_uri)
         assert (status, attempts) == ("active", 1), "it was too quick: upload more"
-        sleeper = next(p for p in running(server, WORKER) if str(owner).partition("/")[0] in p.cmdline())
+        sleeper = next(p for p in server.children(WORKER) if str(owner).partition("/")[0] in " ".join(p.cmdline()))
         until(lambda: rejects_or_idle(sleeper), "the worker waits for the lock")
         sleeper.send_signal(signal.SIGSTOP)
         until(lambda: sleeper.status() == psutil.STATUS_STOPPED, "stopped")
@@ -134,8 +126,9 @@ def snapshot(store: CompanyStore) -> list[object]:
         return [list(connection.execute(select(table)).all()) for table in (SYNC, CHANGE, UPLOAD)]
 
 
-def test_children_end_when_their_supervisor_is_killed(start: StartServer) -> None:
-    server = start()
+@each_way_to_start
+def test_children_end_when_their_supervisor_is_killed(start: StartServer, forks: str) -> None:
+    server = start(is_real=True, environment={FORKS_VARIABLE: forks})
     api, store = server.new_company("acme2", CONTACTS)
     list_id = api.new_list()
     uri = api.define(add_to_list(list_id))
@@ -151,12 +144,15 @@ def test_children_end_when_their_supervisor_is_killed(start: StartServer) -> Non
     assert members(store, list_id) == IdSet.of(range(1, 500))
 
 
-@pytest.mark.parametrize("module", [HTTP, WORKER])
-def test_a_child_that_is_just_starting_when_its_supervisor_is_killed_ends_too(start: StartServer, module: str) -> None:
-    server = start()
-    old = child(server, module)
+@each_way_to_start
+@pytest.mark.parametrize("role", [HTTP, WORKER])
+def test_a_child_that_is_just_starting_when_its_supervisor_is_killed_ends_too(
+    start: StartServer, role: str, forks: str
+) -> None:
+    server = start(is_real=True, environment={FORKS_VARIABLE: forks})
+    old = child(server, role)
     old.kill()
-    until(lambda: any(c.pid != old.pid and c.is_running() for c in running(server, module)), "a new child")
+    until(lambda: any(c.pid != old.pid and c.is_running() for c in server.children(role)), "a new child")
     _, *children = all_processes(server)
     server.process.kill()
     _, alive = psutil.wait_procs(children, timeout=20)

@@ -17,11 +17,11 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import CHANGE, CONTACT, IMPORT_CHUNK, SYNC, SYNC_LOG, UPLOAD
 from tests.fault.conftest import StartServer
-from tests.fault.processes import WORKER, Process, paused, running, until
+from tests.fault.processes import Process, paused, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
 from tests.support.imports import records_done
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
 
 RECORDS = 120_000
 EXPORTED = 200_000
@@ -51,7 +51,7 @@ def owner(store: CompanyStore) -> str:
 def worker_of(server: RunningServer, store: CompanyStore) -> Process:
     """The process that runs the only sync."""
     name = owner(store)
-    return next(process for process in running(server, WORKER) if name in process.cmdline())
+    return next(process for process in server.children(WORKER) if name in " ".join(process.cmdline()))
 
 
 @contextmanager

@@ -25,10 +25,10 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets, uploads
 from staithe.storage.tables import SYNC, SYNC_LOG, UPLOAD
-from tests.fault.processes import HTTP, WORKER, child, kill_everything, kill_supervisor, until
+from tests.fault.processes import child, kill_everything, kill_supervisor, until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, staged_values
-from tests.support.server import RunningServer
+from tests.support.server import HTTP, WORKER, RunningServer
 
 CONTACTS = 20_000
 CLIENTS = 3

@@ -24,6 +24,7 @@ from tests.support.api import Api, add_to_list
 from tests.support.audit import staged_values
 from tests.support.backups import audit, back_up, new_name, restore
 from tests.support.imports import define_import
+from tests.support.server import WORKER
 from tests.support.whole_company import everything, files_of, fill, rows_of
 from tests.wire.test_callbacks import Recorder
 from tests.wire.test_callbacks import recorder as recorder
@@ -118,7 +119,7 @@ def test_syncs_go_on_where_they_were_and_only_theirs_are_called_back(
         # As if the server had died between the end of the sync and its callback.
         connection.execute(SYNC.update().values(called_back_at=None))
     api.upload(uri, [{"Id": 2}])
-    (worker,) = server.children("staithe.worker")
+    (worker,) = server.children(WORKER)
     worker.suspend()
     try:
         pending = api.bulk("POST", "/syncs", json=request).json()

@@ -23,7 +23,7 @@ from staithe.services.stores import CompanyStore
 from tests.support.clock import DAY_SECONDS, Clock
 from tests.support.commands import staithe
 from tests.support.postgres import OwnPostgres
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
 
 LONG_AGO_SECONDS = 2 * 3600.0
 SYSTEM = f"{os.uname().sysname} {os.uname().machine}"
@@ -336,7 +336,7 @@ def test_a_url_that_is_none(tmp_path: Path) -> None:
 def test_stuck_syncs_lapsed_leases_and_forgotten_files(running: RunningServer) -> None:
     api, store = running.new_company("north", contacts=10)
     uri = api.define()
-    (worker,) = running.children("staithe.worker")
+    (worker,) = running.children(WORKER)
     worker.suspend()
     api.upload(uri, [{"Id": "1"}])
     created = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
+from tests.support import programs
 from tests.support.server import RunningServer
 
 
 def staithe(*words: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "staithe", *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "200", **environment},
-        check=False,
-    )
+    return programs.run(words, {**os.environ, "COLUMNS": "200", **environment}, given=given)
 
 
 def where(server: RunningServer) -> list[str]:

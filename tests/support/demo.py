@@ -56,6 +56,6 @@ class ServingDemo:
         return self.process.returncode, errors
 
     def temporary_directory(self) -> Path:
-        """The data directory its processes were started with."""
-        settings = json.loads(self.children[0].environ()["STAITHE_SETTINGS"])
-        return Path(settings["data"])
+        """The data directory that its processes have open."""
+        opened = (Path(file.path) for child in self.children for file in child.open_files())
+        return next(path.parent for path in opened if path.name == "control.db")

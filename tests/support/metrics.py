@@ -8,6 +8,8 @@ from collections.abc import Callable
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.api import TRUST
+
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 WAIT_SECONDS = 60
 
@@ -43,7 +45,7 @@ class Scrape:
 
 def read_metrics(url: str, **headers: str) -> httpx.Response:
     """Ask for them."""
-    return httpx.get(f"{url}/metrics", headers=headers, timeout=60, trust_env=False)
+    return httpx.get(f"{url}/metrics", headers=headers, timeout=60, trust_env=False, verify=TRUST)
 
 
 def scrape(url: str) -> Scrape:

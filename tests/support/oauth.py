@@ -13,6 +13,7 @@ import httpx
 from staithe.clock import system_clock
 from staithe.services import clients
 from staithe.services.stores import CompanyStore
+from tests.support.api import TRUST
 from tests.support.server import RunningServer
 
 REDIRECT = "https://app.example.com/callback"
@@ -33,7 +34,7 @@ class Program:
         headers = {} if in_body else {"authorization": basic(self.identifier, self.secret)}
         own = {"client_id": self.identifier, "client_secret": self.secret} if in_body else {}
         body: dict[str, Any] = {"json" if json else "data": own | parameters}
-        return httpx.post(self.url + TOKEN, headers=headers, trust_env=False, timeout=60, **body)
+        return httpx.post(self.url + TOKEN, headers=headers, trust_env=False, verify=TRUST, timeout=60, **body)
 
     def log_in(self, login: str, password: str = "secret") -> dict[str, Any]:
         """Tokens for a password."""
@@ -96,7 +97,7 @@ class Browser:
     """A user's browser: keeps cookies, follows no redirect by itself."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, trust_env=False, timeout=60, follow_redirects=False)
+        self.client = httpx.Client(base_url=url, trust_env=False, verify=TRUST, timeout=60, follow_redirects=False)
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -19,14 +18,27 @@ from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore, Stores
-from tests.support.api import Api
+from tests.support import programs
+from tests.support.api import TRUST, Api
 
 LOGIN = "acme\\ann:secret"
 READY_SECONDS = 60
+HTTP, WORKER = "http", "worker"
+MODULES = {HTTP: "staithe.http.process", WORKER: "staithe.worker"}
+"""Role of a process of a server -> the module that it runs."""
 
 
 class RunningServer:
-    """One `staithe serve` on a data directory and, if there is a URL, a PostgreSQL database; `lines` has its output."""
+    """One `staithe serve` on a data directory and, if there is a URL, a PostgreSQL database; `lines` has its output.
+
+    Args:
+        data: the data directory.
+        options: of the command.
+        database: the URL of a PostgreSQL database; empty for SQLite.
+        environment: variables beside our own.
+        port: the port; 0 takes a free one.
+        is_real: whether it starts with an interpreter, for tests of how processes start and end.
+    """
 
     def __init__(
         self,
@@ -35,22 +47,21 @@ class RunningServer:
         database: str = "",
         environment: dict[str, str] | None = None,
         port: int = 0,
+        is_real: bool = False,
     ) -> None:
         self.data = data
         self.database = database
         self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "staithe", "serve", "--port", str(port), "--data", str(data), *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={
+        self.process = programs.start(
+            ["serve", "--port", str(port), "--data", str(data), *options],
+            {
                 **os.environ,
                 "COLUMNS": "500",
                 "STAITHE_BOOTSTRAP": LOGIN,
                 "STAITHE_DATABASE": database,
                 **(environment or {}),
             },
+            is_real=is_real,
         )
         urls: queue.Queue[str | None] = queue.Queue()
         self.reader = threading.Thread(target=self.read_output, args=(urls,), daemon=True)
@@ -71,9 +82,14 @@ class RunningServer:
         urls.put(None)
         self.process.stdout.close()
 
-    def children(self, module: str) -> list[psutil.Process]:
-        """The child processes that run a module: `staithe.http.process` or `staithe.worker`."""
-        return [c for c in psutil.Process(self.process.pid).children() if module in c.cmdline()]
+    def children(self, role: str) -> list[psutil.Process]:
+        """The child processes of a role, `HTTP` or `WORKER`, without those that are dead and not buried."""
+        found: list[psutil.Process] = []
+        for process in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                if has_role(process, role):
+                    found.append(process)
+        return found
 
     def api(self, login: str = LOGIN) -> Api:
         """A client with a login `company\\user:password`."""
@@ -113,6 +129,12 @@ class RunningServer:
             api.client.close()
 
 
+def has_role(process: psutil.Process, role: str) -> bool:
+    """Whether a process has a role, by what it calls itself, or was called as it was started as an interpreter."""
+    words = " ".join(process.cmdline())
+    return words.startswith(f"staithe {role}") or MODULES[role] in words.split()
+
+
 def option(options: tuple[str, ...], name: str) -> str:
     """What an option says; empty if it is not given."""
     return options[options.index(name) + 1] if name in options else ""
@@ -123,7 +145,7 @@ def wait_until_up(url: str, seconds: float = 30) -> None:
     limit = time.monotonic() + seconds
     while True:
         try:
-            httpx.get(f"{url}/readyz", timeout=5, trust_env=False)
+            httpx.get(f"{url}/readyz", timeout=5, trust_env=False, verify=TRUST)
             return
         except httpx.HTTPError:
             assert time.monotonic() < limit, f"no answer from {url}"

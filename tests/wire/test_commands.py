@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from staithe import __version__
+from staithe.processes import FORKS_VARIABLE
 from tests.conftest import StartServer
 from tests.support.commands import staithe, where
 from tests.support.oauth import Program
-from tests.support.server import RunningServer
+from tests.support.server import HTTP, WORKER, RunningServer
 
 
 def test_version_and_help() -> None:
@@ -178,10 +179,11 @@ def test_health(server: RunningServer) -> None:
     assert api.call("GET", "/readyz").json() == {"status": "ready"}
 
 
+@pytest.mark.parametrize("forks", ["1", "0"], ids=["forked", "interpreters"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_every_process(servers: StartServer, number: signal.Signals) -> None:
-    server = servers("--workers", "2")
-    children = [*server.children("staithe.http.process"), *server.children("staithe.worker")]
+def test_a_signal_stops_every_process(servers: StartServer, number: signal.Signals, forks: str) -> None:
+    server = servers("--workers", "2", is_real=True, environment={FORKS_VARIABLE: forks})
+    children = [*server.children(HTTP), *server.children(WORKER)]
     assert len(children) == 3
     os.kill(server.process.pid, number)
     assert server.process.wait(60) == 0

@@ -23,12 +23,12 @@ from staithe.http.metrics import QueueGauges
 from staithe.observing.access import is_local
 from staithe.services.queues import QueueFigures
 from tests.conftest import NewDatabase
-from tests.fault.processes import WORKER, child, paused, until
+from tests.fault.processes import child, paused, until
 from tests.support.api import UNSUBSCRIBE, Api, add_to_list
 from tests.support.clock import Clock
 from tests.support.imports import EMAIL, define_import
 from tests.support.metrics import Scrape, read_metrics, scrape_until
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
 
 BULK = "/api/bulk/2.0"
 TOKEN = "a-token-of-the-operator"

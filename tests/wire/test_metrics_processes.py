@@ -13,8 +13,9 @@ import httpx
 from staithe import __version__
 from staithe.observing.shared_counts import merge_dead
 from tests.conftest import StartServer
-from tests.fault.processes import HTTP, WORKER, Process, running
+from tests.fault.processes import Process
 from tests.support.metrics import Scrape, read_metrics, scrape, scrape_until
+from tests.support.server import HTTP, WORKER
 
 TOKEN = "a-token-of-the-operator"
 REFUSAL = {
@@ -54,7 +55,7 @@ def test_counts_do_not_fall_when_processes_die(servers: StartServer, tmp_path: P
     assert sum(before.by_label("staithe_sync_duration_seconds_count", "kind").values()) == 1
     after = before
     for times in (4, 6):
-        kill_all([*running(server, HTTP), *running(server, WORKER)])
+        kill_all([*server.children(HTTP), *server.children(WORKER)])
         after = scrape_until(server.url, lambda s, times=times: has_started(s, times), "all are there again")
         for name in COUNTED:
             assert after.by(f"staithe_{name}_total") == before.by(f"staithe_{name}_total"), name

@@ -7,7 +7,7 @@ import socket
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,11 +20,10 @@ from tests.support.api import Api, add_to_list
 from tests.support.commands import staithe
 from tests.support.imports import members, run_import
 from tests.support.postgres import OwnPostgres
-from tests.support.server import RunningServer
+from tests.support.server import HTTP, WORKER, RunningServer
 from tests.support.workers import RunningWorkers
 
 LOGIN = b"flight\\ann:secret"
-HTTP, WORKER = "staithe.http.process", "staithe.worker"
 StartWorkers = Callable[..., RunningWorkers]
 Connect = Callable[[str], "Connection"]
 
@@ -96,24 +95,14 @@ def is_refused(url: str) -> bool:
     return False
 
 
-def http_processes(server: RunningServer) -> list[psutil.Process]:
-    """The HTTP processes that are alive."""
-    found: list[psutil.Process] = []
-    for process in psutil.Process(server.process.pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if HTTP in process.cmdline():
-                found.append(process)
-    return found
-
-
 def served_by(processes: list[psutil.Process]) -> list[int]:
     """How many connections each process has."""
     return [sum(c.status == "ESTABLISHED" for c in process.net_connections("tcp")) for process in processes]
 
 
 def test_every_http_process_takes_connections_of_the_one_port(servers: StartServer, connect: Connect) -> None:
-    server = servers("--http-workers", "3")
-    processes = http_processes(server)
+    server = servers("--http-workers", "3", is_real=True)
+    processes = server.children(HTTP)
     assert len(processes) == 3
     connections: list[Connection] = []
 
@@ -130,7 +119,7 @@ def test_every_http_process_takes_connections_of_the_one_port(servers: StartServ
 
 def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     """Requests on connections of their own, so by whichever process: each sees what those before have done."""
-    server = servers("--http-workers", "3")
+    server = servers("--http-workers", "3", is_real=True)
     api, store = server.new_company("spread", contacts=10)
     del api
     login = ("spread\\ann", "secret")
@@ -153,8 +142,8 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
 
 
 def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: StartServer, connect: Connect) -> None:
-    server = servers("--http-workers", "2")
-    victim, other = http_processes(server)
+    server = servers("--http-workers", "2", is_real=True)
+    victim, other = server.children(HTTP)
     victim.kill()
     until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, "dead")
 
@@ -162,7 +151,7 @@ def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: St
         connection = connect(server.url)
         connection.send("GET /healthz HTTP/1.1")
         assert connection.answer().startswith(b"HTTP/1.1 200")
-        return sum(served_by([p for p in http_processes(server) if p.pid != other.pid])) > 0
+        return sum(served_by([p for p in server.children(HTTP) if p.pid != other.pid])) > 0
 
     until(new_one_takes_connections, "the new process takes its share")
     assert other.is_running()
@@ -172,7 +161,7 @@ def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: St
 def test_an_upload_in_flight_ends_idle_connections_are_closed_and_new_ones_refused(
     servers: StartServer, connect: Connect
 ) -> None:
-    server = servers("--http-workers", "2")
+    server = servers("--http-workers", "2", is_real=True)
     api, store = server.new_company("flight", contacts=10)
     list_id = api.new_list()
     uri = api.define(add_to_list(list_id))

@@ -6,20 +6,19 @@ import signal
 import tempfile
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-import httpx
-
 from staithe.cli.progress import spinner
-from staithe.cli.serve import take_port, wait_until_ready
+from staithe.cli.serve import take_port
 from staithe.config import Settings
 from staithe.domain.errors import Conflict, Failure, RequestError, ValidationFailed
 from staithe.services import deployment
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
 
+START_SECONDS: Final = 60.0
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -59,11 +58,13 @@ def data_directory(kept: Path | None) -> Generator[Path]:
 
 
 class RunningServer:
-    """A server whose supervisor runs in a thread."""
+    """A server whose processes run already, and whose supervisor watches them from a thread."""
 
-    def __init__(self, stores: Stores, supervisor: Supervisor) -> None:
-        self.stores = stores
+    def __init__(self, supervisor: Supervisor) -> None:
         self.supervisor = supervisor
+        self.stores = supervisor.stores
+        self.is_ready = False
+        self.changed = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
         self.thread = threading.Thread(target=self.run, name="supervisor")
@@ -75,19 +76,24 @@ class RunningServer:
             self.failure = error
         finally:
             self.ended.set()
+            self.changed.set()
+
+    def note_ready(self) -> None:
+        self.is_ready = True
+        self.changed.set()
 
     def start(self) -> None:
-        """Start it, and wait until it answers.
+        """Watch it from now on, and wait until it answers.
 
         Raises:
             RequestError: it does not.
         """
+        self.supervisor.on_ready = self.note_ready
         self.thread.start()
-        try:
-            with spinner("starting the server"):
-                wait_until_ready(self.supervisor.url)
-        except httpx.HTTPError as error:
-            raise RequestError(f"The server does not start: {self.failure or error}.") from error
+        with spinner("starting the server"):
+            self.changed.wait(START_SECONDS)
+        if not self.is_ready:
+            raise RequestError(f"The server does not start: {self.failure or 'it does not answer'}.")
 
     def wait(self) -> None:
         """Wait as long as it runs, which a signal ends.
@@ -99,11 +105,10 @@ class RunningServer:
         raise RequestError(f"The server has ended: {self.failure}.")
 
     def stop(self) -> None:
-        """End it, and wait until every process of it is gone."""
+        """Watch it no more: its processes may end."""
         self.supervisor.stopping.set()
         if self.thread.ident is not None:
             self.thread.join()
-        self.stores.close()
 
 
 @contextmanager
@@ -116,13 +121,16 @@ def running_server(data: Path, port: int | None) -> Generator[RunningServer]:
     """
     stores = Stores(data)
     deployment.claim_staging_area(stores)
-    running = RunningServer(stores, open_server(data, port, stores))
-    try:
-        running.start()
-        yield running
-    finally:
-        ignore_signals()
-        running.stop()
+    supervisor = open_server(data, port, stores)
+    # Its processes are started before its thread: staithe.processes.may_fork.
+    with closing(stores), supervisor.started():
+        running = RunningServer(supervisor)
+        try:
+            running.start()
+            yield running
+        finally:
+            ignore_signals()
+            running.stop()
 
 
 def open_server(data: Path, port: int | None, stores: Stores) -> Supervisor:

@@ -5,9 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-
-import httpx
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
 from staithe.cli.serve_options import (
@@ -42,11 +39,10 @@ from staithe.observing.logs import LogFormat
 from staithe.services import accounts, deployment
 from staithe.services.stores import Stores
 from staithe.supervisor import Supervisor
-from staithe.tls import accept_any_certificate, check_tls_files
+from staithe.tls import check_tls_files
 
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
-START_SECONDS = 60.0
 
 
 def serve(
@@ -125,9 +121,10 @@ def announce_login(store: str, login: str, password: str) -> None:
 def run(settings: Settings, stores: Stores) -> None:
     """Serve until a signal, saying when the server is ready."""
     supervisor = take_port(settings, stores)
+    supervisor.on_ready = lambda: announce_ready(supervisor)
     stop_on_signals(supervisor)
-    threading.Thread(target=announce_ready, args=(supervisor,), daemon=True).start()
-    supervisor.run()
+    with supervisor.started():
+        supervisor.run()
     stores.close()
 
 
@@ -151,14 +148,5 @@ def take_port(settings: Settings, stores: Stores) -> Supervisor:
 
 
 def announce_ready(supervisor: Supervisor) -> None:
-    try:
-        wait_until_ready(supervisor.url)
-    except httpx.HTTPError:
-        return
     OUTPUT.print(f"Staithe is ready at {supervisor.url} (data in {supervisor.settings.data})", soft_wrap=True)
     sys.stdout.flush()
-
-
-def wait_until_ready(url: str) -> None:
-    """The first answer shows that the server is up: the socket is open before, so the request waits for it."""
-    httpx.get(f"{url}/readyz", timeout=START_SECONDS, trust_env=False, verify=accept_any_certificate())

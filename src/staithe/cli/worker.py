@@ -83,7 +83,8 @@ def worker(
         deployment.claim_staging_area(stores)
         supervisor = Supervisor(settings, stores)
         stop_on_signals(supervisor)
-        with telling_metrics(supervisor, metrics_host, metrics_port):
+        # In this order: what tells metrics is a thread.
+        with supervisor.started(), telling_metrics(supervisor, metrics_host, metrics_port):
             OUTPUT.print(f"Staithe runs syncs with {workers} workers (data in {settings.data})", soft_wrap=True)
             supervisor.run()
         stores.close()

@@ -7,16 +7,18 @@ requests that it has begun.
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 
 import uvicorn
 
 from staithe.app import build_or_exit
-from staithe.config import from_environment
+from staithe.config import Settings, from_environment
 from staithe.http.asgi import build_application
 from staithe.observing import lifetime
 from staithe.orphan import stop_with
+from staithe.processes import name_process
 
 STOP_SECONDS = 15
 """What requests that are under way have to end in; the supervisor waits longer."""
@@ -26,9 +28,30 @@ KEEP_ALIVE_SECONDS = 75
 httpx drops one after 5 seconds, which is also uvicorn's default; load balancers after 60 or so."""
 
 
-def main() -> None:
-    """Serve with the settings that the parent process handed over; arguments: the socket's number, the parent's id."""
-    settings = from_environment()
+class Server(uvicorn.Server):
+    """Says when it answers, by a byte into a pipe."""
+
+    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self.started:
+            os.write(self.ready, b"1")
+
+
+def run(settings: Settings, files: str, supervisor: int) -> None:
+    """Serve until SIGTERM, or until the supervisor is gone.
+
+    Args:
+        settings: of the server.
+        files: the numbers of two open files: the listening socket, and the pipe that takes a byte when it answers.
+        supervisor: the id of the process that started this one.
+    """
+    listener, ready = (int(number) for number in files.split(","))
+    name_process("http")
     lifetime.start("http", settings)
     application = build_application(build_or_exit(settings))
     config = uvicorn.Config(
@@ -46,9 +69,9 @@ def main() -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
-    stop_with(int(sys.argv[2]))
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+    stop_with(supervisor)
+    Server(config, ready).run(sockets=[socket.socket(fileno=listener)])
 
 
 if __name__ == "__main__":
-    main()
+    run(from_environment(), sys.argv[1], int(sys.argv[2]))

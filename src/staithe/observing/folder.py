@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from staithe.private_descriptors import forget, keep_private
+
 FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable by which prometheus_client knows that it is one of several processes."""
 
@@ -62,6 +64,7 @@ class MetricsFolder:
             # Another server that is just starting may have taken it for one that was left behind.
             if path.exists():
                 self.path = path
+                keep_private(self.lock)
             else:
                 os.close(self.lock)
 
@@ -74,6 +77,7 @@ class MetricsFolder:
         """The server has stopped."""
         if self.path is not None:
             shutil.rmtree(self.path, ignore_errors=True)
+            forget(self.lock)
             os.close(self.lock)
             self.path = None
 

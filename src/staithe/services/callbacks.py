@@ -9,8 +9,10 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -113,7 +115,7 @@ def post_once(url: str, body: bytes, *, allow_private: bool) -> int:
         raise Forbidden(f"{host} is the private address {address}; --allow-private-callbacks allows it")
     authority = f"[{address}]" if address.version == 6 else str(address)
     target = urlunsplit(parts._replace(netloc=authority + (f":{parts.port}" if parts.port else "")))
-    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False) as client:
+    with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, verify=trust()) as client:
         answer = client.post(
             target,
             content=body,
@@ -128,3 +130,9 @@ def resolve(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Addre
     address = ipaddress.ip_address(str(found[0][4][0]).partition("%")[0])
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """Whose certificates are good. To read them takes longer than a call does, so it is done once."""
+    return httpx.create_ssl_context(trust_env=False)

@@ -11,10 +11,10 @@ from types import ModuleType
 from typing import Protocol
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
-from staithe.domain.errors import Busy, OutcomeUnknown, StorageFull
-from staithe.storage import postgres, sqlite
+from staithe.domain.errors import Busy, StorageFull
+from staithe.storage import sqlite
 
 WRITE_WAIT_SECONDS = 30
 AGAIN = "Send the request again."
@@ -59,6 +59,15 @@ class Database(Protocol):
         """
         ...
 
+    def prepare(self, connection: Connection, *, is_company: bool) -> None:
+        """Make what must be there before the first table.
+
+        Args:
+            connection: a write transaction.
+            is_company: whether it is the store of a company.
+        """
+        ...
+
     def close(self) -> None:
         """Close what belongs to this store alone."""
         ...
@@ -100,50 +109,12 @@ class SqliteDatabase:
         with sqlite.file_lock(self.engine, purpose) as is_held:
             yield is_held
 
+    def prepare(self, connection: Connection, *, is_company: bool) -> None:
+        """Nothing: the file is there."""
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
-
-
-class PostgresDatabase:
-    """A store that is a schema of a PostgreSQL database, whose connections all stores share."""
-
-    def __init__(self, engine: Engine, schema: str, *, durable: bool = True) -> None:
-        self.engine = engine.execution_options(**{postgres.SCHEMA: schema})
-        self.schema = schema
-        self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        self.writers = self.engine.execution_options(**{postgres.WRITES: True, postgres.HASTY: not durable})
-        self.lone_writers = self.writers.execution_options(**{postgres.LOCKS: True})
-
-    @contextmanager
-    def read(self, *, maps: bool = False) -> Generator[Connection]:
-        """A read transaction; `maps` is for SQLite."""
-        with wrap_errors(postgres), self.readers.connect() as connection, connection.begin():
-            yield connection
-
-    @contextmanager
-    def write(self, *, alone: bool = True, sorts: bool = False) -> Generator[Connection]:
-        """A write transaction; `sorts` is for SQLite."""
-        writers = self.lone_writers if alone else self.writers
-        with wrap_errors(postgres), writers.connect() as connection, connection.begin() as transaction:
-            yield connection
-            try:
-                transaction.commit()
-            except postgres.ERRORS as error:
-                if postgres.is_lost(error):
-                    message = "The database was lost while it stored this: it may be stored, or not."
-                    advice = "See whether it was done, before you send it again."
-                    raise OutcomeUnknown(message, advice) from error
-                raise
-
-    @contextmanager
-    def alone(self, purpose: str) -> Generator[bool]:
-        """Hold a lock that ends with the process: that of a session."""
-        with wrap_errors(postgres), postgres.session_lock(self.engine, f"{self.schema} {purpose}") as is_held:
-            yield is_held
-
-    def close(self) -> None:
-        """Nothing: the connections belong to all stores of the database."""
 
 
 @contextmanager
@@ -162,23 +133,22 @@ def wrap_errors(driver: ModuleType) -> Generator[None]:
 
 
 def migrate(database: Database, migrations: str) -> None:
-    """Run the migrations that a store has not had yet, each in one transaction; one that was broken off goes on."""
+    """Run the migrations that a store has not had yet, in one transaction: it has all of them or none."""
     with database.read() as connection:
         scripts = migration_scripts(migrations, connection.dialect.name)
         if schema_version(connection) >= len(scripts):
             return
-    for number, script in enumerate(scripts, start=1):
-        with database.write() as connection:
-            if isinstance(database, PostgresDatabase):
-                postgres.make_schema(connection, database.schema, is_company=migrations == "company")
-            connection.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"))
-            if schema_version(connection) >= number:
-                continue
-            for statement in script.split(";\n"):
-                if statement.strip():
-                    connection.exec_driver_sql(statement)
+    with database.write() as connection:
+        database.prepare(connection, is_company=migrations == "company")
+        connection.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"))
+        # Another process may have been quicker.
+        missing = scripts[schema_version(connection) :]
+        for statement in ";\n".join(missing).split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+        if missing:
             connection.execute(text("DELETE FROM schema_version"))
-            connection.execute(text("INSERT INTO schema_version VALUES (:n)"), {"n": number})
+            connection.execute(text("INSERT INTO schema_version VALUES (:n)"), {"n": len(scripts)})
 
 
 def migration_scripts(migrations: str, dialect: str) -> list[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from staithe.storage import postgres, sqlite
-from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase, migrate
+from staithe.storage import sqlite
+from staithe.storage.database import Database, SqliteDatabase, migrate
 
 
 class Watch(Protocol):
@@ -86,37 +86,6 @@ class SqliteFiles:
             database.close()
 
 
-class PostgresSchemas:
-    """The schemas `control` and `company_ID` of a PostgreSQL database."""
-
-    def __init__(self, url: str) -> None:
-        self.engine = postgres.open_engine(postgres.read_url(url))
-        self.is_shared = True
-        self.control: Database = PostgresDatabase(self.engine, "control")
-        migrate(self.control, "control")
-        self.hints: Database = PostgresDatabase(self.engine, "control", durable=False)
-
-    def open_company(self, company_id: int) -> Database:
-        """The store of a company."""
-        database = PostgresDatabase(self.engine, f"company_{company_id}")
-        migrate(database, "company")
-        return database
-
-    def erase_company(self, company_id: int) -> None:
-        """Drop a schema."""
-        schema = f"company_{company_id}"
-        with PostgresDatabase(self.engine, schema).write() as connection:
-            postgres.drop_schema(connection, schema)
-
-    def watch(self) -> postgres.HintWatch:
-        """Listen for hints."""
-        return postgres.HintWatch(self.engine)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self.engine.dispose()
-
-
 def open_databases(data: Path, url: str) -> Databases:
     """The stores of a data directory, or, if there is a URL, those of a PostgreSQL database.
 
@@ -124,4 +93,9 @@ def open_databases(data: Path, url: str) -> Databases:
         ValidationFailed: it is no URL of a PostgreSQL database.
         Busy: the database cannot be reached.
     """
-    return PostgresSchemas(url) if url else SqliteFiles(data)
+    if not url:
+        return SqliteFiles(data)
+    # Who has no PostgreSQL does not wait for its driver.
+    from staithe.storage.postgres_database import PostgresSchemas
+
+    return PostgresSchemas(url)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import ColumnElement, Connection, Select, Table
-from sqlalchemy.dialects import postgresql as postgresql_dialect
 from sqlalchemy.dialects import sqlite as sqlite_dialect
 
 from staithe.domain.definitions import UpdateRule
 from staithe.domain.export_plan import ExportPlan
 from staithe.domain.fields import FieldValue
 from staithe.domain.id_set import IdSet
-from staithe.storage import postgres_statements, sqlite_statements
+from staithe.storage import sqlite_statements
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql as postgresql_dialect
 
 
 class Dialect(Protocol):
@@ -101,10 +103,18 @@ class Dialect(Protocol):
 
 def of(connection: Connection) -> Dialect:
     """The dialect that a connection speaks."""
-    return postgres_statements if connection.dialect.name == "postgresql" else sqlite_statements
+    if connection.dialect.name != "postgresql":
+        return sqlite_statements
+    # Who has no PostgreSQL does not wait for its driver.
+    from staithe.storage import postgres_statements
+
+    return postgres_statements
 
 
 def insert(connection: Connection, table: Table) -> sqlite_dialect.Insert | postgresql_dialect.Insert:
     """An INSERT that knows `on_conflict_do_update`; both dialects spell it the same, each has a class of its own."""
-    is_postgres = connection.dialect.name == "postgresql"
-    return postgresql_dialect.insert(table) if is_postgres else sqlite_dialect.insert(table)
+    if connection.dialect.name != "postgresql":
+        return sqlite_dialect.insert(table)
+    from sqlalchemy.dialects import postgresql as postgresql_dialect
+
+    return postgresql_dialect.insert(table)

@@ -16,7 +16,8 @@ from staithe.domain.errors import RequestError
 from staithe.domain.limits import SECOND
 from staithe.domain.syncs import SyncStatus
 from staithe.storage import postgres
-from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase, migration_scripts, schema_version
+from staithe.storage.database import Database, SqliteDatabase, migration_scripts, schema_version
+from staithe.storage.postgres_database import PostgresDatabase
 from staithe.storage.tables import COMPANY, SYNC, UPLOAD
 
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")

@@ -1,0 +1,88 @@
+"""Stores that are schemas of a PostgreSQL database. Imported when one is asked for: its driver takes a while."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+
+from staithe.domain.errors import OutcomeUnknown
+from staithe.storage import postgres
+from staithe.storage.database import Database, migrate, wrap_errors
+
+
+class PostgresDatabase:
+    """A store that is a schema of a PostgreSQL database, whose connections all stores share."""
+
+    def __init__(self, engine: Engine, schema: str, *, durable: bool = True) -> None:
+        self.engine = engine.execution_options(**{postgres.SCHEMA: schema})
+        self.schema = schema
+        self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self.writers = self.engine.execution_options(**{postgres.WRITES: True, postgres.HASTY: not durable})
+        self.lone_writers = self.writers.execution_options(**{postgres.LOCKS: True})
+
+    @contextmanager
+    def read(self, *, maps: bool = False) -> Generator[Connection]:
+        """A read transaction; `maps` is for SQLite."""
+        with wrap_errors(postgres), self.readers.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self, *, alone: bool = True, sorts: bool = False) -> Generator[Connection]:
+        """A write transaction; `sorts` is for SQLite."""
+        writers = self.lone_writers if alone else self.writers
+        with wrap_errors(postgres), writers.connect() as connection, connection.begin() as transaction:
+            yield connection
+            try:
+                transaction.commit()
+            except postgres.ERRORS as error:
+                if postgres.is_lost(error):
+                    message = "The database was lost while it stored this: it may be stored, or not."
+                    advice = "See whether it was done, before you send it again."
+                    raise OutcomeUnknown(message, advice) from error
+                raise
+
+    @contextmanager
+    def alone(self, purpose: str) -> Generator[bool]:
+        """Hold a lock that ends with the process: that of a session."""
+        with wrap_errors(postgres), postgres.session_lock(self.engine, f"{self.schema} {purpose}") as is_held:
+            yield is_held
+
+    def prepare(self, connection: Connection, *, is_company: bool) -> None:
+        """Make the schema, in which the tables will be."""
+        postgres.make_schema(connection, self.schema, is_company=is_company)
+
+    def close(self) -> None:
+        """Nothing: the connections belong to all stores of the database."""
+
+
+class PostgresSchemas:
+    """The schemas `control` and `company_ID` of a PostgreSQL database."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = postgres.open_engine(postgres.read_url(url))
+        self.is_shared = True
+        self.control: Database = PostgresDatabase(self.engine, "control")
+        migrate(self.control, "control")
+        self.hints: Database = PostgresDatabase(self.engine, "control", durable=False)
+
+    def open_company(self, company_id: int) -> Database:
+        """The store of a company."""
+        database = PostgresDatabase(self.engine, f"company_{company_id}")
+        migrate(database, "company")
+        return database
+
+    def erase_company(self, company_id: int) -> None:
+        """Drop a schema."""
+        schema = f"company_{company_id}"
+        with PostgresDatabase(self.engine, schema).write() as connection:
+            postgres.drop_schema(connection, schema)
+
+    def watch(self) -> postgres.HintWatch:
+        """Listen for hints."""
+        return postgres.HintWatch(self.engine)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
