@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -16,6 +17,8 @@ from staithe.storage import sqlite_statements
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql as postgresql_dialect
+
+T = TypeVar("T")
 
 
 class Dialect(Protocol):
@@ -118,3 +121,17 @@ def insert(connection: Connection, table: Table) -> sqlite_dialect.Insert | post
     from sqlalchemy.dialects import postgresql as postgresql_dialect
 
     return postgresql_dialect.insert(table)
+
+
+def built_once(build: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """What makes a statement of `insert` for a connection: it is made once for each dialect."""
+    made: dict[str, T] = {}
+
+    @wraps(build)
+    def find(connection: Connection) -> T:
+        name = connection.dialect.name
+        if name not in made:
+            made[name] = build(connection)
+        return made[name]
+
+    return find

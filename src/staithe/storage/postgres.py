@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import psycopg
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
 from sqlalchemy.exc import ArgumentError
 
 from staithe.domain.errors import Failure, ValidationFailed
@@ -98,7 +98,8 @@ def make_schema(connection: Connection, schema: str, *, is_company: bool) -> Non
     """Make a schema, if it is not there. With Citus a company's is placed on a node, and the control store is not."""
     connection.exec_driver_sql(f"SET LOCAL citus.enable_schema_based_sharding TO {'on' if is_company else 'off'}")
     # IF NOT EXISTS would look into a cache that may not know yet what another process has just committed.
-    found = connection.execute(text("SELECT 1 FROM pg_namespace WHERE nspname = :schema"), {"schema": schema})
+    query = "SELECT 1 FROM pg_namespace WHERE nspname = %(schema)s"
+    found = connection.exec_driver_sql(query, {"schema": schema})
     if found.first() is None:
         connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
 
