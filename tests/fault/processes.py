@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sqlite3
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,18 +15,10 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.database import Database, PostgresDatabase, SqliteDatabase
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
 HTTP, WORKER = "staithe.http.process", "staithe.worker"
-POLL_SECONDS = 0.005
 Process = psutil.Process
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait until a condition holds."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(POLL_SECONDS)
 
 
 def running(server: RunningServer, module: str) -> list[Process]:
@@ -64,8 +55,8 @@ def kill_supervisor(server: RunningServer) -> None:
     """Kill the supervisor alone, and wait until its children have ended by themselves."""
     _, *children = all_processes(server)
     server.process.kill()
-    server.process.wait(10)
-    _, alive = psutil.wait_procs(children, timeout=30)
+    server.process.wait(LONGEST_SECONDS)
+    _, alive = psutil.wait_procs(children, timeout=LONGEST_SECONDS)
     assert not alive, f"children outlived their supervisor: {alive}"
     server.close()
 
@@ -77,7 +68,7 @@ def kill_everything(server: RunningServer) -> None:
     for process in reversed(all_processes(server)):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    server.process.wait(10)
+    server.process.wait(LONGEST_SECONDS)
     server.close()
 
 

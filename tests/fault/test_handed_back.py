@@ -12,11 +12,12 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import SYNC
 from tests.fault.conftest import StartServer
-from tests.fault.processes import WORKER, child, is_pending, until
+from tests.fault.processes import WORKER, child, is_pending
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
 from tests.support.imports import records_done
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 RECORDS, UPLOADS = 200_000, 2
 PER_UPLOAD = RECORDS // UPLOADS
@@ -44,11 +45,11 @@ def start_import(api: Api, list_id: int) -> str:
 
 def stop_under_way(server: RunningServer, reached: Callable[[], bool]) -> None:
     """Stop a server as soon as a sync has got somewhere: its worker sleeps until it is told, so it gets no further."""
-    until(reached, "the sync is under way", 120)
+    until(reached, "the sync is under way")
     worker = child(server, WORKER)
     worker.suspend()
     server.process.send_signal(signal.SIGTERM)
-    until(lambda: is_pending(worker, signal.SIGTERM), "the worker is told", 60)
+    until(lambda: is_pending(worker, signal.SIGTERM), "the worker is told")
     worker.resume()
     assert server.stop() == 0
     assert not any("did not stop in time" in line for line in server.lines)
@@ -129,7 +130,7 @@ def test_what_was_lost_before_it_was_handed_back_stays_in_the_log(start: StartSe
     api, store = server.new_company("stopped")
     company = store.company
     sync_uri = start_import(api, api.new_list())
-    until(lambda: records_done(store) > 0, "the first chunk", 120)
+    until(lambda: records_done(store) > 0, "the first chunk")
     server.kill()
     server = start()
     store = server.stores.open(company)

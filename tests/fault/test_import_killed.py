@@ -18,10 +18,11 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import CONTACT, COUNTER, IMPORT_CHUNK, SYNC
 from tests.fault.conftest import StartServer
-from tests.fault.processes import WORKER, child, kill_everything, until
+from tests.fault.processes import WORKER, child, kill_everything
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, stored_sets
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 RECORDS, UPLOADS = 500_000, 16
 PER_UPLOAD = RECORDS // UPLOADS
@@ -93,7 +94,7 @@ class Victim:
         """Kill the worker, or all processes, at a random moment of the sync."""
         _, before = self.progress(sync_uri)
         if self.without_progress >= MOST_KILLS_WITHOUT_PROGRESS or self.chance.random() < 0.5:
-            until(lambda: self.has_ended(sync_uri) or self.progress(sync_uri)[1] > before, "the next chunk", 120)
+            until(lambda: self.has_ended(sync_uri) or self.progress(sync_uri)[1] > before, "the next chunk")
         else:
             until(lambda: self.progress(sync_uri)[0] != "pending", "the sync is taken up")
         time.sleep(self.chance.uniform(0, 0.3))

@@ -22,7 +22,7 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import SYNC, UPLOAD
 from tests.conftest import NewDatabase, StartServer
-from tests.fault.processes import kill_everything, until
+from tests.fault.processes import kill_everything
 from tests.support.api import BULK, Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
 from tests.support.imports import counts, define_import, members
@@ -41,6 +41,7 @@ from tests.support.object_store import (
     reset,
 )
 from tests.support.server import LOGIN, RunningServer
+from tests.support.waiting import until
 
 COMPANY_NUMBERS = itertools.count(1)
 CONTACTS = 50
@@ -147,7 +148,7 @@ class Case:
         """Wait until a worker has given a sync up for a while."""
         number = sync_uri.rpartition("/")[2]
         line = f"sync {number} of company {self.store.company.name} waits for the staging area"
-        until(lambda: any(line in printed for printed in self.server.lines), line, 90)
+        until(lambda: any(line in printed for printed in self.server.lines), line)
         assert self.api.bulk("GET", sync_uri).json()["status"] == "active"
 
     def attempts(self, sync_uri: str) -> int:

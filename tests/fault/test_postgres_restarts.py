@@ -19,11 +19,12 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import SYNC, SYNC_LOG
-from tests.fault.processes import HTTP, WORKER, running, until
+from tests.fault.processes import HTTP, WORKER, running
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 ROUNDS = 4
 CLIENTS = 3
@@ -122,7 +123,7 @@ def check_outcome(api: Api, store: CompanyStore, list_id: int, uploaders: list[U
         if uploader.problem is not None:
             raise uploader.problem
         api.bulk("POST", "/syncs", json={"syncedInstanceUri": uploader.uri}).raise_for_status()
-    until(lambda: count_unfinished(store) == 0, "all syncs end", 120)
+    until(lambda: count_unfinished(store) == 0, "all syncs end")
     acknowledged = [number for uploader in uploaders for number in uploader.acknowledged]
     assert acknowledged, "nothing was uploaded"
     with store.database.read() as connection:

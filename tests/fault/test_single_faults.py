@@ -19,20 +19,11 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import CHANGE, SYNC, UPLOAD
 from tests.fault.conftest import StartServer
-from tests.fault.processes import (
-    HTTP,
-    WORKER,
-    all_processes,
-    child,
-    kill_everything,
-    paused,
-    running,
-    until,
-    write_lock,
-)
+from tests.fault.processes import HTTP, WORKER, all_processes, child, kill_everything, paused, running, write_lock
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, names_in
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
 CONTACTS = 20_000
 
@@ -143,7 +134,7 @@ def test_children_end_when_their_supervisor_is_killed(start: StartServer) -> Non
     _, *children = all_processes(server)
     assert len(children) == 2
     server.process.kill()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=LONGEST_SECONDS)
     assert not alive
     server = start()
     api, store = server.api("acme2\\ann:secret"), server.stores.open(store.company)
@@ -159,7 +150,7 @@ def test_a_child_that_is_just_starting_when_its_supervisor_is_killed_ends_too(st
     until(lambda: any(c.pid != old.pid and c.is_running() for c in running(server, module)), "a new child")
     _, *children = all_processes(server)
     server.process.kill()
-    _, alive = psutil.wait_procs(children, timeout=20)
+    _, alive = psutil.wait_procs(children, timeout=LONGEST_SECONDS)
     for process in alive:
         process.kill()
     assert not alive
@@ -220,7 +211,7 @@ class Listener(ThreadingHTTPServer):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 listener.called.release()
-                listener.answering.wait(60)
+                listener.answering.wait(LONGEST_SECONDS)
                 listener.bodies.append(body)
                 self.send_response(200)
                 self.end_headers()
@@ -270,7 +261,7 @@ def test_a_callback_that_a_kill_cut_short_is_delivered_later(
     uri = api.define()
     assert api.upload(uri, records(range(1, 11))).status_code == 204
     sync_uri = start_sync(api, uri, callbackUrl=listener.url)
-    assert listener.called.acquire(timeout=30)
+    assert listener.called.acquire(timeout=LONGEST_SECONDS)
     assert api.wait(sync_uri)["status"] == "success"
     if victim == "everything":
         kill_everything(server)
@@ -279,6 +270,6 @@ def test_a_callback_that_a_kill_cut_short_is_delivered_later(
         child(server, WORKER).kill()
     listener.answering.set()
     clock.write_text("100")
-    assert listener.called.acquire(timeout=30), "nobody took up the callback"
+    assert listener.called.acquire(timeout=LONGEST_SECONDS), "nobody took up the callback"
     until(lambda: b"success" in b"".join(listener.bodies), "the body")
     assert server.stop() == 0

@@ -17,11 +17,12 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import CHANGE, CONTACT, IMPORT_CHUNK, SYNC, SYNC_LOG, UPLOAD
 from tests.fault.conftest import StartServer
-from tests.fault.processes import WORKER, Process, paused, running, until
+from tests.fault.processes import WORKER, Process, paused, running
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, names_in
 from tests.support.imports import records_done
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 RECORDS = 120_000
 EXPORTED = 200_000
@@ -62,13 +63,13 @@ def slept_through(
 
     Behind the block it has woken, seen that it lost, and nothing is other than it was before.
     """
-    until(reached, "the sync is under way", 120)
+    until(reached, "the sync is under way")
     with paused(server, store, worker_of(server, store)):
         assert api.bulk("GET", sync_uri).json()["status"] == "active", "it was too quick: give it more"
         ended = api.wait(sync_uri, 120)
         yield ended
         rows_before, files_before = rows_of_syncs(store), files(store)
-    until(lambda: any("was taken over" in line for line in server.lines), "the sleeper notices", 120)
+    until(lambda: any("was taken over" in line for line in server.lines), "the sleeper notices")
     assert api.sync(api.define())["status"] == "warning", "workers go on"
     for before, after in zip(rows_before, rows_of_syncs(store), strict=True):
         assert [row for row in before if row not in after] == []
@@ -186,7 +187,7 @@ def test_a_worker_that_slept_cannot_take_over_itself(start: StartServer, tmp_pat
     api, store = server.new_company("slept")
     list_id = api.new_list()
     sync_uri = start_import(api, list_id)
-    until(lambda: records_done(store) > 0, "the first chunk", 120)
+    until(lambda: records_done(store) > 0, "the first chunk")
     with paused(server, store, worker_of(server, store)):
         assert api.bulk("GET", sync_uri).json()["status"] == "active", "it was too quick: give it more"
         clock.write_text("5")

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from sqlalchemy import text
@@ -24,6 +23,7 @@ from tests.support.clock import DAY_SECONDS, Clock
 from tests.support.commands import staithe
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 LONG_AGO_SECONDS = 2 * 3600.0
 SYSTEM = f"{os.uname().sysname} {os.uname().machine}"
@@ -366,14 +366,7 @@ def test_stuck_syncs_lapsed_leases_and_forgotten_files(running: RunningServer) -
         "They take space and nothing else; a running worker removes them.",
     ]
     worker.resume()
-    wait_until_swept(forgotten, worker)
+    until(lambda: not forgotten.exists(), "it is swept")
+    assert worker.is_running()
     assert api.wait(created.json()["uri"])["status"] == "success"
     assert examine(running)["leases"][0] == "ok"
-
-
-def wait_until_swept(path: Path, worker: psutil.Process) -> None:
-    limit = time.monotonic() + 60
-    while path.exists():
-        assert worker.is_running()
-        assert time.monotonic() < limit
-        time.sleep(0.05)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.waiting import LONGEST_SECONDS, until
+
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-WAIT_SECONDS = 60
 
 
 class Scrape:
@@ -43,7 +43,7 @@ class Scrape:
 
 def read_metrics(url: str, **headers: str) -> httpx.Response:
     """Ask for them."""
-    return httpx.get(f"{url}/metrics", headers=headers, timeout=60, trust_env=False)
+    return httpx.get(f"{url}/metrics", headers=headers, timeout=LONGEST_SECONDS, trust_env=False)
 
 
 def scrape(url: str) -> Scrape:
@@ -55,10 +55,11 @@ def scrape(url: str) -> Scrape:
 
 def scrape_until(url: str, condition: Callable[[Scrape], bool], what: str) -> Scrape:
     """Scrape until a condition holds: workers count what they have done just behind doing it."""
-    limit = time.monotonic() + WAIT_SECONDS
-    while True:
-        found = scrape(url)
-        if condition(found):
-            return found
-        assert time.monotonic() < limit, f"not within {WAIT_SECONDS} s: {what}"
-        time.sleep(0.05)
+    found: list[Scrape] = []
+
+    def holds() -> bool:
+        found[:] = [scrape(url)]
+        return condition(found[0])
+
+    until(holds, what)
+    return found[0]

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 
 from pyarrow import fs
 
-START_SECONDS = 60
+from tests.support.waiting import LONGEST_SECONDS
+
 KEY, SECRET = "key", "secret"
 PIECE_BYTES = 65_536
 HEAD_END = b"\r\n\r\n"
@@ -35,7 +36,7 @@ class ObjectStore:
         ports: queue.Queue[int] = queue.Queue()
         self.reader = threading.Thread(target=self.read_output, args=(ports,), daemon=True)
         self.reader.start()
-        self.port = ports.get(timeout=START_SECONDS)
+        self.port = ports.get(timeout=LONGEST_SECONDS)
         self.files = fs.S3FileSystem(
             access_key=KEY,
             secret_key=SECRET,
@@ -68,7 +69,7 @@ class ObjectStore:
     def close(self) -> None:
         """End the server."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(LONGEST_SECONDS)
         self.reader.join(10)
 
 

@@ -22,9 +22,10 @@ from sqlalchemy import text
 from staithe.observing.fields import add_log_fields, current_fields, log_fields
 from staithe.observing.logs import FIELDS, LineFormatter, LogFormat
 from tests.conftest import NewDatabase, StartServer
-from tests.fault.processes import WORKER, child, until
+from tests.fault.processes import WORKER, child
 from tests.support.api import Api
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 BULK = "/api/bulk/2.0"
 ADDRESS = "ann.private@example.com"

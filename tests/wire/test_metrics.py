@@ -23,12 +23,13 @@ from staithe.http.metrics import QueueGauges
 from staithe.observing.access import is_local
 from staithe.services.queues import QueueFigures
 from tests.conftest import NewDatabase
-from tests.fault.processes import WORKER, child, paused, until
+from tests.fault.processes import WORKER, child, paused
 from tests.support.api import UNSUBSCRIBE, Api, add_to_list
 from tests.support.clock import Clock
 from tests.support.imports import EMAIL, define_import
 from tests.support.metrics import Scrape, read_metrics, scrape_until
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
 BULK = "/api/bulk/2.0"
 TOKEN = "a-token-of-the-operator"
@@ -338,14 +339,14 @@ def test_slow_stores_are_read_once_at_a_time_and_never_waited_for_long(monkeypat
 
     def read() -> QueueFigures:
         reads.append(len(reads))
-        assert go_on.wait(60)
+        assert go_on.wait(LONGEST_SECONDS)
         return QueueFigures(pending_syncs=9)
 
     source = QueueGauges(read)
     assert [gauges(source), gauges(source), gauges(source)] == [{}, {}, {}]
     assert reads == [0]
     go_on.set()
-    assert source.begin().wait(60)
+    assert source.begin().wait(LONGEST_SECONDS)
     assert gauges(source)["staithe_pending_syncs"] == 9
     assert reads == [0], "and they are kept for a while"
 

@@ -15,6 +15,7 @@ from staithe.observing.shared_counts import merge_dead
 from tests.conftest import StartServer
 from tests.fault.processes import HTTP, WORKER, Process, running
 from tests.support.metrics import Scrape, read_metrics, scrape, scrape_until
+from tests.support.waiting import LONGEST_SECONDS
 
 TOKEN = "a-token-of-the-operator"
 REFUSAL = {
@@ -32,7 +33,7 @@ def kill_all(processes: list[Process]) -> None:
     for process in processes:
         process.kill()
     for process in processes:
-        process.wait(30)
+        process.wait(LONGEST_SECONDS)
 
 
 def test_counts_do_not_fall_when_processes_die(servers: StartServer, tmp_path: Path) -> None:
@@ -183,4 +184,4 @@ def test_workers_alone_tell_their_metrics(servers: StartServer, database: str) -
             )
         finally:
             process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(LONGEST_SECONDS) == 0

@@ -20,7 +20,7 @@ from tests.support.api import Api
 from tests.support.clock import Clock
 from tests.support.oauth import REDIRECT, TOKEN, Browser, Program, basic, register, told
 from tests.support.server import RunningServer
-from tests.wire.test_retention import eventually
+from tests.support.waiting import until
 
 HOUR = 3600
 CHALLENGE = 'Basic realm="Staithe", charset="UTF-8", Bearer realm="Staithe"'
@@ -340,10 +340,10 @@ def test_refresh_tokens_are_good_for_a_year_and_what_expired_is_removed(moved: R
     clock.forward(2)
     assert refusal(program.refresh(idle["refresh_token"]))[:2] == (400, "invalid_grant")
     # What is left: one grant, with the refresh token that was used, and the one that took its place.
-    eventually(lambda: counted(moved) == (1, 2))
+    until(lambda: counted(moved) == (1, 2), "what expired is removed")
     assert program.refresh(used["refresh_token"]).status_code == 200
     clock.forward(800)
-    eventually(lambda: counted(moved) == (0, 0))
+    until(lambda: counted(moved) == (0, 0), "all is removed")
 
 
 def counted(server: RunningServer) -> tuple[int, int]:

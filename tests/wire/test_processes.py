@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
@@ -21,6 +20,7 @@ from tests.support.commands import staithe
 from tests.support.imports import members, run_import
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 from tests.support.workers import RunningWorkers
 
 LOGIN = b"flight\\ann:secret"
@@ -44,19 +44,12 @@ def start_workers(tmp_path: Path, database: str) -> Iterator[StartWorkers]:
             running.kill()
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
-
-
 class Connection:
     """One connection to a server, byte by byte."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60)
+        self.socket = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=LONGEST_SECONDS)
 
     def send(self, *lines: str, body: bytes = b"") -> None:
         self.socket.sendall("\r\n".join([*lines, "Host: staithe", "", ""]).encode() + body)
@@ -136,12 +129,12 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     login = ("spread\\ann", "secret")
     list_uri = ""
     for number in range(1, 16):
-        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=60) as client:
+        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=LONGEST_SECONDS) as client:
             made = client.post("/api/REST/1.0/assets/contact/list", json={"name": f"list {number}"})
             assert made.json()["id"] == str(number)
             field = {"name": f"Field {number}", "dataType": "text", "displayType": "text", "updateType": "always"}
             client.post("/api/REST/1.0/assets/contact/field", json=field).raise_for_status()
-        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=60) as client:
+        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=LONGEST_SECONDS) as client:
             page = client.get("/api/bulk/2.0/contacts/lists").json()
             list_uri = page["items"][-1]["uri"]
             assert [item["name"] for item in page["items"]] == [f"list {n}" for n in range(1, number + 1)]
@@ -198,7 +191,7 @@ def test_an_upload_in_flight_ends_idle_connections_are_closed_and_new_ones_refus
     assert answer.startswith(b"HTTP/1.1 204"), answer
     assert b"\r\nconnection: close\r\n" in answer.lower()
     assert busy.answer() == b"", "closed"
-    assert server.process.wait(60) == 0
+    assert server.process.wait(LONGEST_SECONDS) == 0
     server.close()
     server = servers()
     api = server.api("flight\\ann:secret")

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.api import UNSUBSCRIBE, Api
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 DEFINITION = {
     "name": "quirk",
@@ -98,7 +99,7 @@ def test_synced_instance_uris_as_clients_write_them(api: Api, uri: str) -> None:
 def raw(url: str, head: str, auth: str) -> tuple[int, Any]:
     """Send a request line as it is: no client may tidy it."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=LONGEST_SECONDS) as connection:
         connection.sendall(f"{head}\r\nHost: x\r\nAuthorization: {auth}\r\nConnection: close\r\n\r\n".encode())
         received = b""
         while piece := connection.recv(65536):

@@ -21,6 +21,7 @@ from tests.conftest import NewDatabase
 from tests.support.commands import staithe
 from tests.support.oauth import AUTHORIZE, REDIRECT, register
 from tests.support.server import LOGIN, RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 
 class Files:
@@ -70,7 +71,7 @@ def client(files: Files, server: RunningServer) -> Iterator[httpx.Client]:
     """A client that checks certificates."""
     user, _, password = LOGIN.partition(":")
     with httpx.Client(
-        base_url=server.url, auth=(user, password), verify=files.trusting(), trust_env=False, timeout=60
+        base_url=server.url, auth=(user, password), verify=files.trusting(), trust_env=False, timeout=LONGEST_SECONDS
     ) as opened:
         yield opened
 

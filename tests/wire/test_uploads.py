@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from tests.conftest import NewDatabase, StartServer
 from tests.support.api import BULK, Api, add_to_list
 from tests.support.server import RunningServer
 from tests.support.times import timeless
+from tests.support.waiting import LONGEST_SECONDS, until
 
 CSV = "text/csv"
 MIB = 1024 * 1024
@@ -343,7 +343,7 @@ def test_413_when_the_staging_quota_is_full(narrow: RunningServer) -> None:
 def slow_upload(url: str, path: str, auth: str) -> socket.socket:
     """Begins an upload and sends nothing of its body."""
     host, _, port = url.removeprefix("http://").partition(":")
-    connection = socket.create_connection((host, int(port)), timeout=30)
+    connection = socket.create_connection((host, int(port)), timeout=LONGEST_SECONDS)
     head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {auth}\r\n"
     connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n[".encode())
     return connection
@@ -394,9 +394,7 @@ def test_503_for_too_many_uploads_at_once(narrow: RunningServer) -> None:
 
 def await_unfinished_file(store: CompanyStore) -> None:
     """Wait until an upload is under way: until its file is begun."""
-    limit = time.monotonic() + 10
-    while not list(store.staging.root.glob("*.part")) and time.monotonic() < limit:
-        threading.Event().wait(0.005)
+    until(lambda: bool(list(store.staging.root.glob("*.part"))), "an upload is under way")
 
 
 def test_500_has_an_error_id_that_the_log_has(servers: StartServer) -> None:
@@ -420,10 +418,7 @@ def test_500_has_an_error_id_that_the_log_has(servers: StartServer) -> None:
             },
         )
         assert staged(store) == 0
-        deadline = time.monotonic() + 10
-        while not any(error_id in line for line in server.lines) and time.monotonic() < deadline:
-            threading.Event().wait(0.02)
-        assert any(error_id in line for line in server.lines)
+        until(lambda: any(error_id in line for line in server.lines), "the log has it")
     finally:
         assert server.stop() == 0
 
@@ -434,9 +429,7 @@ def test_a_client_that_goes_away_leaves_nothing(api: Api, store: CompanyStore, s
     with slow_upload(server.url, f"{BULK}{uri}/data", auth) as connection:
         await_unfinished_file(store)
         connection.shutdown(socket.SHUT_RDWR)
-    deadline = time.monotonic() + 10
-    while staged_files(store) and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
+    until(lambda: staged_files(store) == 0, "what was received is forgotten")
     assert (staged(store), staged_files(store)) == (0, 0)
 
 
