@@ -16,8 +16,10 @@ from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
+from tests.fault.processes import WORKER, child, paused
 from tests.support.api import Api
 from tests.support.object_store import ObjectStore
+from tests.support.pauses import pauses
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 
@@ -48,6 +50,15 @@ def quick_passwords() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_pauses() -> Iterator[None]:
+    """Let servers pause as is good for tests, unless one says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in pauses().items():
+            patch.setenv(name, value)
         yield
 
 
@@ -151,9 +162,8 @@ def reader(server: RunningServer, store: CompanyStore) -> Api:
 
 
 @pytest.fixture
-def paused_worker(server: RunningServer) -> Iterator[psutil.Process]:
-    """The worker of the shared server, stopped while the test runs."""
-    (worker,) = server.children("staithe.worker")
-    worker.suspend()
-    yield worker
-    worker.resume()
+def paused_worker(server: RunningServer, store: CompanyStore) -> Iterator[psutil.Process]:
+    """The worker of the shared server, stopped while the test runs, with nothing that it holds."""
+    worker = child(server, WORKER)
+    with paused(server, store, worker):
+        yield worker

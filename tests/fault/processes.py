@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,7 +18,21 @@ from tests.support.server import RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
 
 HTTP, WORKER = "staithe.http.process", "staithe.worker"
+MOST_TRIES = 20
 Process = psutil.Process
+
+
+class TooQuick(Exception):
+    """What a test was to interrupt had ended when it came to it."""
+
+
+def until_caught(play: Callable[[int], None]) -> None:
+    """Play, with the numbers from 1, until what is to be interrupted is: who is first is up to the machine."""
+    for number in range(1, MOST_TRIES + 1):
+        with contextlib.suppress(TooQuick):
+            play(number)
+            return
+    raise AssertionError(f"it was too quick {MOST_TRIES} times: give it more")
 
 
 def running(server: RunningServer, module: str) -> list[Process]:
@@ -29,6 +43,11 @@ def running(server: RunningServer, module: str) -> list[Process]:
             if module in process.cmdline():
                 found.append(process)
     return found
+
+
+def worker_named(server: RunningServer, name: str) -> Process:
+    """The worker that has a name."""
+    return next(process for process in running(server, WORKER) if name in process.cmdline())
 
 
 def child(server: RunningServer, module: str) -> Process:

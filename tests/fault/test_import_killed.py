@@ -22,9 +22,9 @@ from tests.fault.processes import WORKER, child, kill_everything
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, stored_sets
 from tests.support.server import RunningServer
-from tests.support.waiting import until
+from tests.support.waiting import LONGEST_SECONDS, until
 
-RECORDS, UPLOADS = 500_000, 16
+RECORDS, UPLOADS = 200_000, 16
 PER_UPLOAD = RECORDS // UPLOADS
 KILLS, KILLS_PER_POWER_CUT = 20, 5
 """The supervisor gives up on a child that dies five times in a row."""
@@ -109,7 +109,7 @@ class Victim:
 
     def wait(self, sync_uri: str) -> dict[str, Any]:
         """Wait for the end of the sync, and give it."""
-        return self.api.wait(sync_uri, seconds=300)
+        return self.api.wait(sync_uri, LONGEST_SECONDS)
 
 
 def upload_all(api: Api, uri: str, generation: str) -> list[Record]:

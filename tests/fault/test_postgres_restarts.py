@@ -158,6 +158,9 @@ def test_nothing_is_lost_or_doubled_when_postgresql_restarts(
         for path in ("/api/bulk/2.0/syncs", "/readyz"):
             answer = api.call("GET", path)
             assert (answer.status_code, answer.json()) == (503, UNREACHABLE), f"--torture-seed {seed}"
+        until(
+            lambda n=number: all(u.refusals > n or not u.is_alive() for u in uploaders), "clients see the database go"
+        )
         own_postgres.start()
         until(lambda: api.call("GET", "/readyz").status_code == 200, "ready again")
     assert processes(server) == before, "no process had to be started anew"

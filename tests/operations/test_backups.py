@@ -17,6 +17,7 @@ from staithe.services import accounts, backups, restores
 from staithe.services.stores import CompanyStore, Stores
 from staithe.storage import dialect, sets
 from staithe.storage.tables import CONTACT, IMPORT_CHUNK, SYNC, UPLOAD
+from tests.fault.processes import WORKER, child, paused
 from tests.operations.conftest import Deployment
 from tests.support.api import Api, add_to_list
 from tests.support.audit import staged_values
@@ -117,16 +118,12 @@ def test_syncs_go_on_where_they_were_and_only_theirs_are_called_back(
         # As if the server had died between the end of the sync and its callback.
         connection.execute(SYNC.update().values(called_back_at=None))
     api.upload(uri, [{"Id": 2}])
-    (worker,) = server.children("staithe.worker")
-    worker.suspend()
-    try:
+    with paused(server, store, child(server, WORKER)):
         pending = api.bulk("POST", "/syncs", json=request).json()
         with store.database.write() as connection:
             taken = {"status": "active", "lease_owner": "gone", "lease_until": 2**62, "attempts": 1}
             connection.execute(SYNC.update().where(SYNC.c.ended_at.is_(None)).values(taken))
         back_up(server, store.company.name, tmp_path / "backup.zip")
-    finally:
-        worker.resume()
     copy, copied = restore(server, tmp_path / "backup.zip", new_name())
     done = copy.wait(pending["uri"])
     assert recorder.called.acquire(timeout=LONGEST_SECONDS)

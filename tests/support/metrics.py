@@ -7,7 +7,8 @@ from collections.abc import Callable
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.waiting import LONGEST_SECONDS, until
+from tests.support import bare
+from tests.support.waiting import until
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -43,7 +44,7 @@ class Scrape:
 
 def read_metrics(url: str, **headers: str) -> httpx.Response:
     """Ask for them."""
-    return httpx.get(f"{url}/metrics", headers=headers, timeout=LONGEST_SECONDS, trust_env=False)
+    return bare.get(f"{url}/metrics", headers=headers)
 
 
 def scrape(url: str) -> Scrape:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 
 from pyarrow import fs
 
+from tests.support.ports import OwnPort
 from tests.support.waiting import LONGEST_SECONDS
 
 KEY, SECRET = "key", "secret"
@@ -91,8 +92,9 @@ class Relay:
         self.served = 0
         self.lock = threading.Lock()
         self.open: set[socket.socket] = set()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
+        self.own_port = OwnPort()
+        self.port = self.own_port.number
+        self.listener = socket.create_server(("127.0.0.1", self.port))
         self.start()
 
     def start(self) -> None:
@@ -147,6 +149,7 @@ class Relay:
         """End it."""
         if self.listener.fileno() >= 0:
             self.refuse()
+        self.own_port.close()
 
 
 def pump(source: socket.socket, target: socket.socket, most: int | None = None) -> None:

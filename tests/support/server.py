@@ -16,6 +16,7 @@ import httpx
 import psutil
 
 from staithe.clock import system_clock
+from staithe.config import pauses_of_environment
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore, Stores
@@ -59,7 +60,7 @@ class RunningServer:
         if url is None:
             raise AssertionError("the server did not start:\n" + "".join(self.lines))
         self.url = url
-        self.stores = Stores(data, database, option(options, "--staging"))
+        self.stores = Stores(data, database, option(options, "--staging"), pauses_of_environment())
         self.clients: list[Api] = []
 
     def read_output(self, urls: queue.Queue[str | None]) -> None:

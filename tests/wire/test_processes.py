@@ -6,7 +6,7 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from tests.conftest import StartServer
+from tests.fault.processes import HTTP, WORKER, running
+from tests.support import bare
 from tests.support.api import Api, add_to_list
 from tests.support.commands import staithe
 from tests.support.imports import members, run_import
@@ -24,7 +26,6 @@ from tests.support.waiting import LONGEST_SECONDS, until
 from tests.support.workers import RunningWorkers
 
 LOGIN = b"flight\\ann:secret"
-HTTP, WORKER = "staithe.http.process", "staithe.worker"
 StartWorkers = Callable[..., RunningWorkers]
 Connect = Callable[[str], "Connection"]
 
@@ -39,9 +40,9 @@ def start_workers(tmp_path: Path, database: str) -> Iterator[StartWorkers]:
         return started[-1]
 
     yield start
-    for running in started:
-        if running.process.poll() is None:
-            running.kill()
+    for workers in started:
+        if workers.process.poll() is None:
+            workers.kill()
 
 
 class Connection:
@@ -89,16 +90,6 @@ def is_refused(url: str) -> bool:
     return False
 
 
-def http_processes(server: RunningServer) -> list[psutil.Process]:
-    """The HTTP processes that are alive."""
-    found: list[psutil.Process] = []
-    for process in psutil.Process(server.process.pid).children():
-        with suppress(psutil.NoSuchProcess):
-            if HTTP in process.cmdline():
-                found.append(process)
-    return found
-
-
 def served_by(processes: list[psutil.Process]) -> list[int]:
     """How many connections each process has."""
     return [sum(c.status == "ESTABLISHED" for c in process.net_connections("tcp")) for process in processes]
@@ -106,7 +97,7 @@ def served_by(processes: list[psutil.Process]) -> list[int]:
 
 def test_every_http_process_takes_connections_of_the_one_port(servers: StartServer, connect: Connect) -> None:
     server = servers("--http-workers", "3")
-    processes = http_processes(server)
+    processes = running(server, HTTP)
     assert len(processes) == 3
     connections: list[Connection] = []
 
@@ -121,6 +112,11 @@ def test_every_http_process_takes_connections_of_the_one_port(servers: StartServ
     assert server.stop() == 0
 
 
+def connection_of_its_own(url: str, login: tuple[str, str]) -> httpx.Client:
+    """A client that some process serves: who takes a connection is up to the operating system."""
+    return httpx.Client(base_url=url, auth=login, trust_env=False, timeout=LONGEST_SECONDS, verify=bare.TRUST)
+
+
 def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     """Requests on connections of their own, so by whichever process: each sees what those before have done."""
     server = servers("--http-workers", "3")
@@ -129,12 +125,12 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     login = ("spread\\ann", "secret")
     list_uri = ""
     for number in range(1, 16):
-        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=LONGEST_SECONDS) as client:
+        with connection_of_its_own(server.url, login) as client:
             made = client.post("/api/REST/1.0/assets/contact/list", json={"name": f"list {number}"})
             assert made.json()["id"] == str(number)
             field = {"name": f"Field {number}", "dataType": "text", "displayType": "text", "updateType": "always"}
             client.post("/api/REST/1.0/assets/contact/field", json=field).raise_for_status()
-        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=LONGEST_SECONDS) as client:
+        with connection_of_its_own(server.url, login) as client:
             page = client.get("/api/bulk/2.0/contacts/lists").json()
             list_uri = page["items"][-1]["uri"]
             assert [item["name"] for item in page["items"]] == [f"list {n}" for n in range(1, number + 1)]
@@ -147,7 +143,7 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
 
 def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: StartServer, connect: Connect) -> None:
     server = servers("--http-workers", "2")
-    victim, other = http_processes(server)
+    victim, other = running(server, HTTP)
     victim.kill()
     until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, "dead")
 
@@ -155,7 +151,7 @@ def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: St
         connection = connect(server.url)
         connection.send("GET /healthz HTTP/1.1")
         assert connection.answer().startswith(b"HTTP/1.1 200")
-        return sum(served_by([p for p in http_processes(server) if p.pid != other.pid])) > 0
+        return sum(served_by([p for p in running(server, HTTP) if p.pid != other.pid])) > 0
 
     until(new_one_takes_connections, "the new process takes its share")
     assert other.is_running()

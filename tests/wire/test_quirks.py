@@ -7,9 +7,9 @@ import json
 import socket
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.support import bare
 from tests.support.api import UNSUBSCRIBE, Api
 from tests.support.server import RunningServer
 from tests.support.waiting import LONGEST_SECONDS
@@ -156,13 +156,13 @@ def test_content_types_of_csv(api: Api, content_type: str) -> None:
 def test_logins_in_any_case_and_wrapped(api: Api, server: RunningServer, wrap: Any) -> None:
     login = f"{company_of(api).upper()}\\Ann:secret"
     header = "bAsIc " + wrap(base64.b64encode(login.encode()).decode())
-    answer = httpx.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header}, trust_env=False)
+    answer = bare.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic /////w==", "Bearer abc", "Basic YWJj", "Basic YVxi"])
 def test_malformed_logins(server: RunningServer, header: str) -> None:
-    answer = httpx.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header}, trust_env=False)
+    answer = bare.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header})
     assert answer.status_code == 401
     assert answer.json()["error"] == "Unauthorized"
 

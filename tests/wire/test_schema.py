@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
@@ -13,6 +12,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from staithe.domain.elements import OPERATIONS
 from staithe.http import openapi
+from tests.support import bare
 from tests.support.server import RunningServer
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "operations.txt"
@@ -28,7 +28,7 @@ def test_the_table_has_the_172_operations_of_the_contract() -> None:
 
 
 def test_the_document_is_served_without_a_login(server: RunningServer) -> None:
-    answer = httpx.get(f"{server.url}/schema", trust_env=False)
+    answer = bare.get(f"{server.url}/schema")
     assert answer.json() == json.loads(json.dumps(openapi.build_document()))
     assert answer.json()["openapi"] == "3.1.0"
     served = {f"{o.method} /api/bulk/2.0{o.path}" for o in OPERATIONS if o.served}

@@ -98,9 +98,9 @@ def test_the_cookie_of_the_authorization_page_goes_over_tls_alone(client: httpx.
 
 def test_others_are_not_served(server: RunningServer) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"{server.url}/healthz", trust_env=False)
+        httpx.get(f"{server.url}/healthz", trust_env=False, timeout=LONGEST_SECONDS)
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{server.url.replace('https', 'http')}/healthz", trust_env=False)
+        httpx.get(f"{server.url.replace('https', 'http')}/healthz", trust_env=False, timeout=LONGEST_SECONDS)
 
 
 def start(folder: Path, *options: object) -> str:
