@@ -10,7 +10,7 @@ from tests.conftest import StartServer
 from tests.support.api import FINAL, Api
 from tests.support.imports import define_import
 
-DEFINITIONS, ROUNDS_QUEUED, CONTACTS = 8, 12, 100_000
+DEFINITIONS, ROUNDS_QUEUED, CONTACTS = 8, 12, 50_000
 SMALL_SYNCS = 5
 MOST_WAITED_FOR = 2
 

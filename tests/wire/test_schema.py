@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS, load_all_checks
@@ -49,6 +51,13 @@ def login(server: RunningServer) -> str:
     api.upload(uri, [{"Id": 1}, {"Id": "x"}])
     api.sync(uri)
     return api.bulk("GET", uri).request.headers["authorization"]
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """Keeps a connection for all cases."""
+    with requests.Session() as opened:
+        yield opened
 
 
 @cache
@@ -93,9 +102,11 @@ def test_schemathesis_knows_every_operation() -> None:
 
 
 @pytest.mark.parametrize("label", labels())
-def test_no_request_makes_the_server_fail(label: str, server: RunningServer, login: str) -> None:
+def test_no_request_makes_the_server_fail(
+    label: str, server: RunningServer, login: str, session: requests.Session
+) -> None:
     cases = cases_of(label)
     assert cases
     for case in cases:
-        response = case.call(base_url=server.url, headers={"authorization": login})
+        response = case.call(base_url=server.url, headers={"authorization": login}, session=session)
         case.validate_response(response, checks=CHECKS.get_by_names(NAMED_CHECKS))
