@@ -42,12 +42,20 @@ UNREACHABLE = {
 KILL_BACKENDS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'staithe'"
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[OwnPostgres]:
-    """A PostgreSQL that a test stops and starts."""
+@pytest.fixture(scope="module")
+def durable_postgres() -> Iterator[OwnPostgres]:
+    """A PostgreSQL of this module's own."""
     own = OwnPostgres(fsync="on", full_page_writes="on")
     yield own
     own.close()
+
+
+@pytest.fixture
+def own_postgres(durable_postgres: OwnPostgres) -> OwnPostgres:
+    """The same, which a test stops and starts. It runs, whatever the test before has done."""
+    if durable_postgres.process.poll() is not None:
+        durable_postgres.start()
+    return durable_postgres
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import LONGEST_SECONDS
+
 BULK = "/api/bulk/2.0"
 REST = "/api/REST/1.0"
 FINAL = ("success", "warning", "error")
@@ -18,7 +20,7 @@ class Api:
 
     def __init__(self, url: str, login: str) -> None:
         user, _, password = login.partition(":")
-        self.client = httpx.Client(base_url=url, auth=(user, password), timeout=60, trust_env=False)
+        self.client = httpx.Client(base_url=url, auth=(user, password), timeout=LONGEST_SECONDS, trust_env=False)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any request below the server's root."""
@@ -58,12 +60,12 @@ class Api:
             "POST", f"{uri}/data", content=content, headers={"content-type": "application/json", **headers}
         )
 
-    def sync(self, uri: str, seconds: float = 60) -> dict[str, Any]:
+    def sync(self, uri: str, seconds: float = LONGEST_SECONDS) -> dict[str, Any]:
         """Start a sync of a definition, wait for its end, and give it."""
         created = self.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status().json()
         return self.wait(created["uri"], seconds)
 
-    def wait(self, sync_uri: str, seconds: float = 60) -> dict[str, Any]:
+    def wait(self, sync_uri: str, seconds: float = LONGEST_SECONDS) -> dict[str, Any]:
         """Wait for the end of a sync, and give it."""
         limit = time.monotonic() + seconds
         while True:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 
 def staithe(*words: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
@@ -16,7 +17,7 @@ def staithe(*words: str, given: str = "", **environment: str) -> subprocess.Comp
         input=given,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=LONGEST_SECONDS,
         env={**os.environ, "COLUMNS": "200", **environment},
         check=False,
     )
