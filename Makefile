@@ -6,6 +6,9 @@ ARGS ?=
 # tap-eloqua 1.3.0 pins packages of 2018, which end with Python 3.11.
 CLIENTS_PYTHON ?= python3.11
 CLIENTS := $(VENV)/clients
+# What the nightly run runs the tests on as well.
+NEWEST_PYTHON ?= $(shell for minor in 14 13 12 11; do python3.$$minor -c '' 2>/dev/null && command -v python3.$$minor && break; done)
+CITUS ?=
 CLIENT_STAMPS := $(CLIENTS)/pyeloqua/done $(CLIENTS)/tap-eloqua/done $(CLIENTS)/node/done
 
 .DEFAULT_GOAL := help
@@ -60,6 +63,12 @@ check: $(VENV)/dev ## lint, format, types and import contracts
 test: check $(CLIENT_STAMPS) ## everything that check does, and all tests
 	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
 
+nightly: check $(CLIENT_STAMPS) ## all tests with more effort, on the newest Python, and on Citus (CITUS=FOLDER)
+	@$(BIN)/python -m pytest --nightly -n auto --maxprocesses 4 $(ARGS)
+	@$(MAKE) --no-print-directory test VENV=$(VENV)/newest CLIENTS=$(CLIENTS) PYTHON=$(NEWEST_PYTHON) ARGS='$(ARGS)'
+	@if test -n '$(CITUS)'; then STAITHE_TEST_POSTGRES='$(CITUS)' $(BIN)/python -m pytest -n auto --maxprocesses 4 -k postgresql $(ARGS); \
+	else echo 'NOT TESTED: Citus. Say where a PostgreSQL with Citus is: make nightly CITUS=/usr/lib/postgresql/17'; fi
+
 torture: $(VENV)/dev ## kill the server and the worker 1,000 times
 	@$(BIN)/python -m pytest tests/fault --torture-rounds 1000 -s $(ARGS)
 
@@ -75,4 +84,4 @@ lock: ## resolve the locked versions anew (needs uv)
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help demo serve check test torture bench lock clean
+.PHONY: help demo serve check test nightly torture bench lock clean

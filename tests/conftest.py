@@ -15,12 +15,18 @@ from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
+from tests.fault.processes import child, paused
+from tests.support import nightly
 from tests.support.api import Api
 from tests.support.object_store import ObjectStore
+from tests.support.pauses import pauses
 from tests.support.postgres import OwnPostgres
 from tests.support.server import WORKER, RunningServer
 from tests.support.template import QUICK_HASHER
 
+pytest_addoption = nightly.add_option
+pytest_configure = nightly.obey_option
+pytest_collection_modifyitems = nightly.leave_out
 NewDatabase = Callable[[], str]
 StartServer = Callable[..., RunningServer]
 COMPANY_NUMBERS = itertools.count(1)
@@ -45,6 +51,15 @@ def quick_passwords() -> Iterator[None]:
     """Hash the passwords of the companies that tests make with little effort."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accounts, "HASHER", QUICK_HASHER)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_pauses() -> Iterator[None]:
+    """Let servers pause as is good for tests, unless one says otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in pauses().items():
+            patch.setenv(name, value)
         yield
 
 
@@ -150,9 +165,8 @@ def reader(server: RunningServer, store: CompanyStore) -> Api:
 
 
 @pytest.fixture
-def paused_worker(server: RunningServer) -> Iterator[psutil.Process]:
-    """The worker of the shared server, stopped while the test runs."""
-    (worker,) = server.children(WORKER)
-    worker.suspend()
-    yield worker
-    worker.resume()
+def paused_worker(server: RunningServer, store: CompanyStore) -> Iterator[psutil.Process]:
+    """The worker of the shared server, stopped while the test runs, with nothing that it holds."""
+    worker = child(server, WORKER)
+    with paused(server, store, worker):
+        yield worker

@@ -34,9 +34,9 @@ class App:
 
 def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
-    stores = Stores(settings.data, settings.database, settings.staging)
+    stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
     tokens = Tokens(stores, settings.access_token_seconds)
-    limits = KnownLimits(stores, settings.company_limits)
+    limits = KnownLimits(stores, settings.company_limits, settings.pauses.limits_seconds)
     return App(settings, stores, Logins(stores), tokens, limits, make_clock(settings.clock_file))
 
 

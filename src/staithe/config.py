@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from staithe.domain.company_limits import CompanyLimits
 from staithe.domain.limits import ACCESS_TOKEN_LIFE, MOST_UPLOADS, SECOND, STAGING_QUOTA_KB, SYNCS_PER_HOUR
+from staithe.domain.pauses import Pauses
 
 HANDOVER: Final = "STAITHE_SETTINGS"
 """The environment variable in which `staithe serve` hands its settings to the processes it starts."""
+
+PAUSES: Final = "STAITHE_PAUSES"
+"""The environment variable in which tests give other pauses than the usual, as JSON: `{"figures_seconds": 0.1}`."""
+
+
+def pauses_of_environment() -> Pauses:
+    """The pauses that the environment gives, or else the usual."""
+    return msgspec.json.decode(os.environ.get(PAUSES, "{}"), type=Pauses)
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -42,6 +51,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     log_format: str = "text"
     access_log: bool = False
     metrics_token: str = ""
+    pauses: Pauses = field(default_factory=pauses_of_environment)
 
     @property
     def listens_on_loopback(self) -> bool:

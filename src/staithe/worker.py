@@ -37,8 +37,6 @@ LOGGER: Final = logging.getLogger(__name__)
 SYNCS_AT_ONCE: Final = 4
 CALLBACKS_AT_ONCE: Final = 8
 POLL_SECONDS: Final = 0.005
-SCAN_SECONDS: Final = 2.0
-RETENTION_SECONDS: Final = 10.0
 RETENTION_LOOK_SECONDS: Final = 0.2
 ERROR_PAUSE_SECONDS: Final = 1.0
 DUTY_PART: Final = 10.0
@@ -88,7 +86,7 @@ class Worker:
             if time.monotonic() >= scan_at:
                 began = time.monotonic()
                 self.scan(watch)
-                scan_at = began + pause_of(SCAN_SECONDS, time.monotonic() - began)
+                scan_at = began + pause_of(self.app.settings.pauses.scan_seconds, time.monotonic() - began)
             self.stopping.wait(POLL_SECONDS)
 
     def look_for_hints(self, watch: Watch) -> None:
@@ -186,10 +184,10 @@ class Worker:
 
     def run_one(self, claim: Claim) -> None:
         """Run a claimed sync to its end, or until it is handed back."""
-        store, sync = claim.store, claim.sync
+        store, sync, pause = claim.store, claim.sync, self.app.settings.pauses.staging_seconds
         with sync_fields(store, sync):
             try:
-                run_observed(Run(store, sync, claim.owner, self.app.clock, self.stopping.is_set))
+                run_observed(Run(store, sync, claim.owner, self.app.clock, self.stopping.is_set, pause))
             finally:
                 self.leases.leave(claim)
         if sync.callback_url:
@@ -233,7 +231,8 @@ class Worker:
 
     def retain(self) -> None:
         """Remove what has expired, again and again: by the clock that says what has, so at once when it is moved."""
-        pause = RETENTION_SECONDS
+        least = self.app.settings.pauses.retention_seconds
+        pause = least
         passed_at = self.app.clock()
         while not self.finished.wait(RETENTION_LOOK_SECONDS):
             began = time.monotonic()
@@ -245,7 +244,7 @@ class Worker:
                 self.remove_expired()
             except Exception:
                 LOGGER.exception("retention")
-            pause = pause_of(RETENTION_SECONDS, time.monotonic() - began)
+            pause = pause_of(least, time.monotonic() - began)
 
     def remove_expired(self) -> None:
         """Remove what has expired, in every company, and of the tokens."""

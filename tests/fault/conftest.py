@@ -10,21 +10,22 @@ from typing import Any
 import pytest
 
 from tests.fault.processes import kill_everything
+from tests.support.nightly import effort
 from tests.support.server import RunningServer
 
-ROUNDS = 50
 StartServer = Callable[..., RunningServer]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--torture-rounds", type=int, default=ROUNDS, help="rounds of killing processes")
+    parser.addoption("--torture-rounds", type=int, default=None, help="rounds of killing processes")
     parser.addoption("--torture-seed", type=int, default=None, help="the seed that a failed run has printed")
 
 
 @pytest.fixture
 def rounds(pytestconfig: pytest.Config) -> int:
     """How many rounds to torture. The option is unknown to pytest when it was not started on this folder."""
-    return int(pytestconfig.getoption("torture_rounds", ROUNDS))
+    given = pytestconfig.getoption("torture_rounds", None)
+    return int(given) if given is not None else effort("rounds of torture on each database")
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import signal
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,18 +15,29 @@ from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.database import Database, SqliteDatabase
 from staithe.storage.postgres_database import PostgresDatabase
-from tests.support.server import RunningServer
+from tests.support.server import WORKER, RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
-POLL_SECONDS = 0.005
+MOST_TRIES = 20
 Process = psutil.Process
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Wait until a condition holds."""
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(POLL_SECONDS)
+class TooQuick(Exception):
+    """What a test was to interrupt had ended when it came to it."""
+
+
+def until_caught(play: Callable[[int], None]) -> None:
+    """Play, with the numbers from 1, until what is to be interrupted is: who is first is up to the machine."""
+    for number in range(1, MOST_TRIES + 1):
+        with contextlib.suppress(TooQuick):
+            play(number)
+            return
+    raise AssertionError(f"it was too quick {MOST_TRIES} times: give it more")
+
+
+def worker_named(server: RunningServer, name: str) -> Process:
+    """The worker that has a name."""
+    return next(process for process in server.children(WORKER) if name in " ".join(process.cmdline()))
 
 
 def child(server: RunningServer, role: str) -> Process:
@@ -54,8 +64,8 @@ def kill_supervisor(server: RunningServer) -> None:
     """Kill the supervisor alone, and wait until its children have ended by themselves."""
     _, *children = all_processes(server)
     server.process.kill()
-    server.process.wait(10)
-    _, alive = psutil.wait_procs(children, timeout=30)
+    server.process.wait(LONGEST_SECONDS)
+    _, alive = psutil.wait_procs(children, timeout=LONGEST_SECONDS)
     assert not alive, f"children outlived their supervisor: {alive}"
     server.close()
 
@@ -67,7 +77,7 @@ def kill_everything(server: RunningServer) -> None:
     for process in reversed(all_processes(server)):
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    server.process.wait(10)
+    server.process.wait(LONGEST_SECONDS)
     server.close()
 
 

@@ -18,14 +18,17 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import CONTACT, COUNTER, IMPORT_CHUNK, SYNC
 from tests.fault.conftest import StartServer
-from tests.fault.processes import child, kill_everything, until
+from tests.fault.processes import child, kill_everything
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, stored_sets
+from tests.support.nightly import effort
 from tests.support.server import WORKER, RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
-RECORDS, UPLOADS = 500_000, 16
+RECORDS, UPLOADS = 200_000, 16
 PER_UPLOAD = RECORDS // UPLOADS
-KILLS, KILLS_PER_POWER_CUT = 20, 5
+KILLS = effort("kills of workers amid an import")
+KILLS_PER_POWER_CUT = 5
 """The supervisor gives up on a child that dies five times in a row."""
 
 MOST_KILLS_WITHOUT_PROGRESS = 3
@@ -93,7 +96,7 @@ class Victim:
         """Kill the worker, or all processes, at a random moment of the sync."""
         _, before = self.progress(sync_uri)
         if self.without_progress >= MOST_KILLS_WITHOUT_PROGRESS or self.chance.random() < 0.5:
-            until(lambda: self.has_ended(sync_uri) or self.progress(sync_uri)[1] > before, "the next chunk", 120)
+            until(lambda: self.has_ended(sync_uri) or self.progress(sync_uri)[1] > before, "the next chunk")
         else:
             until(lambda: self.progress(sync_uri)[0] != "pending", "the sync is taken up")
         time.sleep(self.chance.uniform(0, 0.3))
@@ -108,7 +111,7 @@ class Victim:
 
     def wait(self, sync_uri: str) -> dict[str, Any]:
         """Wait for the end of the sync, and give it."""
-        return self.api.wait(sync_uri, seconds=300)
+        return self.api.wait(sync_uri, LONGEST_SECONDS)
 
 
 def upload_all(api: Api, uri: str, generation: str) -> list[Record]:

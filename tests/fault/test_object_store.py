@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import SYNC, UPLOAD
 from tests.conftest import NewDatabase, StartServer
-from tests.fault.processes import kill_everything, until
+from tests.fault.processes import Process, child, kill_everything
 from tests.support.api import BULK, Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
 from tests.support.imports import counts, define_import, members
@@ -40,7 +40,9 @@ from tests.support.object_store import (
     pass_on,
     reset,
 )
-from tests.support.server import LOGIN, RunningServer
+from tests.support.pauses import pauses
+from tests.support.server import HTTP, LOGIN, RunningServer
+from tests.support.waiting import until
 
 COMPANY_NUMBERS = itertools.count(1)
 CONTACTS = 50
@@ -105,7 +107,9 @@ def staged(
 ) -> Iterator[RunningServer]:
     """A server whose staging area is in the bucket."""
     data, prefix = tmp_path_factory.mktemp("staged") / "data", f"staged-{next(COMPANY_NUMBERS)}"
-    running = RunningServer(data, "--staging", address(bucket, relay.port, prefix), database=new_database())
+    area = address(bucket, relay.port, prefix)
+    often = pauses(scan_seconds=0.2)
+    running = RunningServer(data, "--staging", area, database=new_database(), environment=often)
     yield running
     assert running.stop() == 0
 
@@ -147,7 +151,7 @@ class Case:
         """Wait until a worker has given a sync up for a while."""
         number = sync_uri.rpartition("/")[2]
         line = f"sync {number} of company {self.store.company.name} waits for the staging area"
-        until(lambda: any(line in printed for printed in self.server.lines), line, 90)
+        until(lambda: any(line in printed for printed in self.server.lines), line)
         assert self.api.bulk("GET", sync_uri).json()["status"] == "active"
 
     def attempts(self, sync_uri: str) -> int:
@@ -169,22 +173,26 @@ def case(staged: RunningServer, object_store: ObjectStore) -> Case:
     return Case(staged, object_store)
 
 
+LEFT_OUT = pytest.mark.nightly("A large body that cannot even be begun fails as it does with 503, which is kept.")
+NEVER_BEGUN = ("refuses", "resets", "500")
 UPLOADS = [
-    *((fail, size) for size in (SMALL, LARGE) for fail in FAILURES.values()),
-    *((fail, TWO_PARTS) for fail in FAILURES_OF_PARTS.values()),
-    (using(hang), SMALL),
-]
-UPLOAD_NAMES = [
-    *(f"{name}-{size}" for size in ("small", "large") for name in FAILURES),
-    *FAILURES_OF_PARTS,
-    "hangs",
+    *(pytest.param(fail, SMALL, id=f"{name}-small") for name, fail in FAILURES.items()),
+    *(
+        pytest.param(fail, LARGE, id=f"{name}-large", marks=LEFT_OUT if name in NEVER_BEGUN else ())
+        for name, fail in FAILURES.items()
+    ),
+    *(pytest.param(fail, TWO_PARTS, id=name) for name, fail in FAILURES_OF_PARTS.items()),
 ]
 
 
-@pytest.mark.parametrize(("fail", "size"), UPLOADS, ids=UPLOAD_NAMES)
+@pytest.mark.parametrize(("fail", "size"), UPLOADS)
 def test_an_upload_that_cannot_be_staged_stores_nothing_and_can_be_sent_again(
     case: Case, relay: Relay, fail: Fail, size: int
 ) -> None:
+    check_upload(case, relay, fail, size)
+
+
+def check_upload(case: Case, relay: Relay, fail: Fail, size: int) -> None:
     content = body(size)
     fail(relay)
     refused = case.upload(content)
@@ -201,6 +209,15 @@ def test_an_upload_that_cannot_be_staged_stores_nothing_and_can_be_sent_again(
     sent = content.decode().split("\n")[-10:]
     assert [item["fieldValues"]["Id"] for item in rejects["items"]] == sent
     case.check()
+
+
+def test_an_upload_to_an_object_store_that_hangs_stores_nothing_and_can_be_sent_again(
+    servers: StartServer, object_store: ObjectStore, relay: Relay
+) -> None:
+    area, impatient = address(object_store.new_bucket(), relay.port), pauses(silent_seconds=1, hasty_seconds=1)
+    server = servers("--staging", area, environment=impatient)
+    check_upload(Case(server, object_store), relay, using(hang), SMALL)
+    assert server.stop() == 0
 
 
 def test_an_object_whose_every_answer_was_lost_is_named_by_nothing_and_swept(case: Case, relay: Relay) -> None:
@@ -347,7 +364,7 @@ def test_a_kill_during_an_upload_leaves_nothing_that_is_named(
     root = server.stores.area.bucket.address.root
     if moment == "receiving":
         connection = half_an_upload(server.url, uri)
-        time.sleep(0.5)
+        until(lambda: has_unnamed_file(child(server, HTTP), server.data), "it is received")
         kill_everything(server)
         connection.close()
     else:
@@ -365,6 +382,15 @@ def test_a_kill_during_an_upload_leaves_nothing_that_is_named(
     assert api.upload(uri, [{"Id": "1"}]).status_code == 204
     assert len(object_store.names(f"{root}/companies")) == 1
     assert server.stop() == 0
+
+
+def has_unnamed_file(process: Process, folder: Path) -> bool:
+    """Whether a process has a file open in a folder that has no name there."""
+    opened: list[str] = []
+    for number in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            opened.append(str(number.readlink()))
+    return any(Path(name).parent == folder and name.endswith(" (deleted)") for name in opened)
 
 
 def upload_in_vain(api: Api, uri: str) -> None:

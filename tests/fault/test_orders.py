@@ -23,6 +23,7 @@ from tests.support.api import FINAL, Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
 from tests.support.orders import CONFLICT, DONE, GONE, REFUSED, Operation, SyncEnd, begin, check_order
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 ROUNDS, MOST_ROUNDS, CLIENTS, REQUESTS = 12, 100, 4, 6
 IDS_PER_UPLOAD = 20
@@ -214,7 +215,7 @@ def side_by_side(works: Sequence[Callable[[], None]]) -> None:
     barrier = threading.Barrier(len(works))
 
     def begin_together(work: Callable[[], None]) -> None:
-        barrier.wait(60)
+        barrier.wait(LONGEST_SECONDS)
         work()
 
     with ThreadPoolExecutor(len(works)) as pool:

@@ -19,11 +19,11 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.tables import SYNC, SYNC_LOG
-from tests.fault.processes import until
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
 from tests.support.postgres import OwnPostgres
 from tests.support.server import HTTP, WORKER, RunningServer
+from tests.support.waiting import until
 
 ROUNDS = 4
 CLIENTS = 3
@@ -41,12 +41,20 @@ UNREACHABLE = {
 KILL_BACKENDS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'staithe'"
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[OwnPostgres]:
-    """A PostgreSQL that a test stops and starts."""
+@pytest.fixture(scope="module")
+def durable_postgres() -> Iterator[OwnPostgres]:
+    """A PostgreSQL of this module's own."""
     own = OwnPostgres(fsync="on", full_page_writes="on")
     yield own
     own.close()
+
+
+@pytest.fixture
+def own_postgres(durable_postgres: OwnPostgres) -> OwnPostgres:
+    """The same, which a test stops and starts. It runs, whatever the test before has done."""
+    if durable_postgres.process.poll() is not None:
+        durable_postgres.start()
+    return durable_postgres
 
 
 @pytest.fixture
@@ -122,7 +130,7 @@ def check_outcome(api: Api, store: CompanyStore, list_id: int, uploaders: list[U
         if uploader.problem is not None:
             raise uploader.problem
         api.bulk("POST", "/syncs", json={"syncedInstanceUri": uploader.uri}).raise_for_status()
-    until(lambda: count_unfinished(store) == 0, "all syncs end", 120)
+    until(lambda: count_unfinished(store) == 0, "all syncs end")
     acknowledged = [number for uploader in uploaders for number in uploader.acknowledged]
     assert acknowledged, "nothing was uploaded"
     with store.database.read() as connection:
@@ -157,6 +165,9 @@ def test_nothing_is_lost_or_doubled_when_postgresql_restarts(
         for path in ("/api/bulk/2.0/syncs", "/readyz"):
             answer = api.call("GET", path)
             assert (answer.status_code, answer.json()) == (503, UNREACHABLE), f"--torture-seed {seed}"
+        until(
+            lambda n=number: all(u.refusals > n or not u.is_alive() for u in uploaders), "clients see the database go"
+        )
         own_postgres.start()
         until(lambda: api.call("GET", "/readyz").status_code == 200, "ready again")
     assert processes(server) == before, "no process had to be started anew"

@@ -25,10 +25,11 @@ from staithe.services import retention
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets, uploads
 from staithe.storage.tables import SYNC, SYNC_LOG, UPLOAD
-from tests.fault.processes import child, kill_everything, kill_supervisor, until
+from tests.fault.processes import child, kill_everything, kill_supervisor
 from tests.support.api import Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files, check_integrity, staged_values
 from tests.support.server import HTTP, WORKER, RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
 CONTACTS = 20_000
 CLIENTS = 3
@@ -169,7 +170,7 @@ class Torture:
         self.strike(victim)
         load.stop.set()
         for client in clients:
-            client.join(60)
+            client.join(LONGEST_SECONDS)
             assert not client.is_alive(), "a client waits forever"
             if client.problem is not None:
                 raise client.problem

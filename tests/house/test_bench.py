@@ -29,6 +29,7 @@ def open_folder() -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.nightly("It takes a minute and a half of processor time, and no part of the product is only in it.")
 def test_takes_every_measure_and_writes_it_as_json(open_folder: Path):
     """The benchmark itself verifies every list, all rejects, and all values, and fails if they are not right."""
     output = open_folder / "results"

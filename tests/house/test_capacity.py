@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from staithe import worker
 from staithe.domain import limits
+from staithe.domain.pauses import USUAL_PAUSES
 from staithe.services import accounts
 from staithe.storage import postgres
 from tests.house.capacity import DOCUMENT, ROOT, Model, read_constants, three_digits, with_tables
@@ -30,8 +30,8 @@ def test_another_constant_makes_other_tables() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("scan_seconds", worker.SCAN_SECONDS),
-        ("retention_seconds", worker.RETENTION_SECONDS),
+        ("scan_seconds", USUAL_PAUSES.scan_seconds),
+        ("retention_seconds", USUAL_PAUSES.retention_seconds),
         ("remember_seconds", accounts.REMEMBER_SECONDS),
         ("chunk_bytes", limits.CHUNK_IDS / 8),
         ("login_mib", accounts.HASHER.memory_cost / 1024),

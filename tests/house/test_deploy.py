@@ -16,6 +16,7 @@ from staithe.cli.commands import COMMANDS
 from staithe.cli.serve import BOOTSTRAP
 from staithe.supervisor import STOP_SECONDS
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -162,7 +163,7 @@ def test_what_the_image_asks_tells_a_healthy_server_from_none(server: RunningSer
 
     def asked(address: str) -> int:
         words = [sys.executable, "-c", program.replace("http://127.0.0.1:8080", address)]
-        return subprocess.run(words, capture_output=True, timeout=60, check=False).returncode
+        return subprocess.run(words, capture_output=True, timeout=LONGEST_SECONDS, check=False).returncode
 
     assert "http://127.0.0.1:8080/readyz" in program
     assert asked(server.url) == 0

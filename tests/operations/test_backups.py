@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,14 @@ from staithe.services import accounts, backups, restores
 from staithe.services.stores import CompanyStore, Stores
 from staithe.storage import dialect, sets
 from staithe.storage.tables import CONTACT, IMPORT_CHUNK, SYNC, UPLOAD
+from tests.fault.processes import child, paused
 from tests.operations.conftest import Deployment
 from tests.support.api import Api, add_to_list
 from tests.support.audit import staged_values
 from tests.support.backups import audit, back_up, new_name, restore
 from tests.support.imports import define_import
 from tests.support.server import WORKER
+from tests.support.waiting import LONGEST_SECONDS, until
 from tests.support.whole_company import everything, files_of, fill, rows_of
 from tests.wire.test_callbacks import Recorder
 from tests.wire.test_callbacks import recorder as recorder
@@ -114,24 +114,20 @@ def test_syncs_go_on_where_they_were_and_only_theirs_are_called_back(
     api.upload(uri, [{"Id": 1}, {"Id": 10}])
     request = {"syncedInstanceUri": uri, "callbackUrl": recorder.url}
     ended = api.wait(api.bulk("POST", "/syncs", json=request).json()["uri"])
-    assert recorder.called.acquire(timeout=30)
+    assert recorder.called.acquire(timeout=LONGEST_SECONDS)
     with store.database.write() as connection:
         # As if the server had died between the end of the sync and its callback.
         connection.execute(SYNC.update().values(called_back_at=None))
     api.upload(uri, [{"Id": 2}])
-    (worker,) = server.children(WORKER)
-    worker.suspend()
-    try:
+    with paused(server, store, child(server, WORKER)):
         pending = api.bulk("POST", "/syncs", json=request).json()
         with store.database.write() as connection:
             taken = {"status": "active", "lease_owner": "gone", "lease_until": 2**62, "attempts": 1}
             connection.execute(SYNC.update().where(SYNC.c.ended_at.is_(None)).values(taken))
         back_up(server, store.company.name, tmp_path / "backup.zip")
-    finally:
-        worker.resume()
     copy, copied = restore(server, tmp_path / "backup.zip", new_name())
     done = copy.wait(pending["uri"])
-    assert recorder.called.acquire(timeout=30)
+    assert recorder.called.acquire(timeout=LONGEST_SECONDS)
     assert [call[2]["uri"] for call in recorder.calls] == [ended["uri"], pending["uri"]]
     assert recorder.calls[1][2] == copy.bulk("GET", pending["uri"]).json() == done
     with copied.database.read() as connection:
@@ -182,13 +178,6 @@ class Load:
         assert self.errors == []
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, "it did not come true in time"
-        time.sleep(0.01)
-
-
 ROUND_RECORDS = 50
 BACKUPS_UNDER_LOAD = 5
 
@@ -201,7 +190,7 @@ def test_each_backup_under_load_is_of_one_moment(deployment: Deployment, tmp_pat
     moments: list[tuple[Path, int, int]] = []
     with Load(api) as load:
         for number in range(BACKUPS_UNDER_LOAD):
-            eventually(lambda before=load.sent: load.sent > before + 1 or load.errors)
+            until(lambda before=load.sent: load.sent > before + 1 or bool(load.errors), "more load")
             file, acknowledged = tmp_path / f"{number}.zip", load.acknowledged
             target = backups.Target(file, replaces=False)
             backups.back_up(server.stores, store.company, target, system_clock, silent)

@@ -13,17 +13,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from sqlalchemy import text
 
 from staithe import __version__
 from staithe.services.stores import CompanyStore
+from tests.fault.processes import child, paused
+from tests.support.api import Api
 from tests.support.clock import DAY_SECONDS, Clock
 from tests.support.commands import staithe
+from tests.support.pauses import pauses
 from tests.support.postgres import OwnPostgres
 from tests.support.server import WORKER, RunningServer
+from tests.support.waiting import until
 
 LONG_AGO_SECONDS = 2 * 3600.0
 SYSTEM = f"{os.uname().sysname} {os.uname().machine}"
@@ -46,7 +49,7 @@ def database(database_kind: str, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def running(tmp_path: Path, database: str) -> Iterator[RunningServer]:
     """A server of a test's own, with one company."""
-    server = RunningServer(tmp_path / "data", database=database)
+    server = RunningServer(tmp_path / "data", database=database, environment=pauses(retention_seconds=0.5))
     yield server
     if server.process.poll() is None:
         assert server.stop() == 0
@@ -184,9 +187,12 @@ def test_staging_that_cannot_be_written(running: RunningServer) -> None:
 def test_schemas_of_another_version(running: RunningServer) -> None:
     _, acme = running.new_company("south")
     _, north = running.new_company("north")
-    newest = set_schema_version(acme, 99)
-    set_schema_version(north, newest - 1)
-    ended, printed = doctor(running.data, database=running.database)
+    # A worker would bring the store up to date when it first looks into it.
+    with paused(running, north, child(running, WORKER)):
+        newest = set_schema_version(acme, 99)
+        set_schema_version(north, newest - 1)
+        ended, printed = doctor(running.data, database=running.database)
+        assert set_schema_version(north, newest) == newest - 1, "not migrated"
     assert ended == 1
     assert [list(f.values()) for f in json.loads(printed)["findings"] if f["check"] == "schema"] == [
         [
@@ -202,7 +208,6 @@ def test_schemas_of_another_version(running: RunningServer) -> None:
             "The next start of a server brings them up to date. Back them up before.",
         ],
     ]
-    assert set_schema_version(north, newest) == newest - 1, "not migrated"
 
 
 def test_a_control_store_of_an_older_version(running: RunningServer) -> None:
@@ -336,8 +341,20 @@ def test_a_url_that_is_none(tmp_path: Path) -> None:
 def test_stuck_syncs_lapsed_leases_and_forgotten_files(running: RunningServer) -> None:
     api, store = running.new_company("north", contacts=10)
     uri = api.define()
-    (worker,) = running.children(WORKER)
-    worker.suspend()
+    with paused(running, store, child(running, WORKER)):
+        created = examine_without_a_worker(running, api, store, uri)
+    until(lambda: not forgotten(store).exists(), "it is swept")
+    assert api.wait(created)["status"] == "success"
+    assert examine(running)["leases"][0] == "ok"
+
+
+def forgotten(store: CompanyStore) -> Path:
+    """A file that no row names."""
+    return store.exports.root / "forgotten.arrow"
+
+
+def examine_without_a_worker(running: RunningServer, api: Api, store: CompanyStore, uri: str) -> str:
+    """What is found while the worker is stopped; gives the sync that it leaves."""
     api.upload(uri, [{"Id": "1"}])
     created = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
     assert created.status_code == 201
@@ -351,9 +368,8 @@ def test_stuck_syncs_lapsed_leases_and_forgotten_files(running: RunningServer) -
     )
     with store.database.write() as connection:
         connection.execute(text("UPDATE sync SET status = 'active', lease_owner = 'gone', lease_until = 1"))
-    forgotten = store.exports.root / "forgotten.arrow"
-    forgotten.write_bytes(b"x")
-    os.utime(forgotten, (time.time() - LONG_AGO_SECONDS,) * 2)
+    forgotten(store).write_bytes(b"x")
+    os.utime(forgotten(store), (time.time() - LONG_AGO_SECONDS,) * 2)
     found = examine(running)
     assert found["leases"] == [
         "warning",
@@ -365,15 +381,4 @@ def test_stuck_syncs_lapsed_leases_and_forgotten_files(running: RunningServer) -
         "older than an hour and named by no row: north: 1",
         "They take space and nothing else; a running worker removes them.",
     ]
-    worker.resume()
-    wait_until_swept(forgotten, worker)
-    assert api.wait(created.json()["uri"])["status"] == "success"
-    assert examine(running)["leases"][0] == "ok"
-
-
-def wait_until_swept(path: Path, worker: psutil.Process) -> None:
-    limit = time.monotonic() + 60
-    while path.exists():
-        assert worker.is_running()
-        assert time.monotonic() < limit
-        time.sleep(0.05)
+    return str(created.json()["uri"])

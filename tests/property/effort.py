@@ -1,7 +1,8 @@
 """How hard the property tests try.
 
-By default each runs a fixed sequence of examples, so that a run is repeatable. STAITHE_PROPERTY_FACTOR=20 tries
-twenty times as many, at random: what it finds, hypothesis keeps and tries first in the next run.
+By default each runs a fixed sequence of examples, so that a run is repeatable. A nightly run tries twenty times as
+many, at random, and STAITHE_PROPERTY_FACTOR=N so many times: what it finds, hypothesis keeps and tries first in the
+next run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-FACTOR = int(os.environ.get("STAITHE_PROPERTY_FACTOR", "1"))
+from tests.support.nightly import effort
+
+FACTOR = int(os.environ.get("STAITHE_PROPERTY_FACTOR", effort("times the examples of each property")))
 SUPPRESSED = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large]
 
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import httpx
 
+from tests.support.waiting import LONGEST_SECONDS
+
 BULK = "/api/bulk/2.0"
 REST = "/api/REST/1.0"
-TRUST = httpx.create_ssl_context(trust_env=False)
-"""One for all clients: to read the certificates of all authorities anew for each took longer than most requests."""
-
 FINAL = ("success", "warning", "error")
 
 
@@ -21,7 +20,9 @@ class Api:
 
     def __init__(self, url: str, login: str) -> None:
         user, _, password = login.partition(":")
-        self.client = httpx.Client(base_url=url, auth=(user, password), timeout=60, trust_env=False, verify=TRUST)
+        self.client = httpx.Client(
+            base_url=url, auth=(user, password), timeout=LONGEST_SECONDS, trust_env=False, verify=bare.TRUST
+        )
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any request below the server's root."""
@@ -61,12 +62,12 @@ class Api:
             "POST", f"{uri}/data", content=content, headers={"content-type": "application/json", **headers}
         )
 
-    def sync(self, uri: str, seconds: float = 60) -> dict[str, Any]:
+    def sync(self, uri: str, seconds: float = LONGEST_SECONDS) -> dict[str, Any]:
         """Start a sync of a definition, wait for its end, and give it."""
         created = self.bulk("POST", "/syncs", json={"syncedInstanceUri": uri}).raise_for_status().json()
         return self.wait(created["uri"], seconds)
 
-    def wait(self, sync_uri: str, seconds: float = 60) -> dict[str, Any]:
+    def wait(self, sync_uri: str, seconds: float = LONGEST_SECONDS) -> dict[str, Any]:
         """Wait for the end of a sync, and give it."""
         limit = time.monotonic() + seconds
         while True:

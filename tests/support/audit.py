@@ -15,7 +15,7 @@ from staithe.services.stores import CompanyStore
 from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, IMPORT_CHUNK, SET_CHANGE, SYNC, UPLOAD
 
 REJECT_FILES = (SYNC.c.reject_file, IMPORT_CHUNK.c.reject_file)
-TIDY_SECONDS = 10
+TIDY_SECONDS = 60
 FINISHED_WITH_EFFECT = ("success", "warning")
 
 

@@ -12,14 +12,17 @@ from typing import Any
 
 import psutil
 
+from tests.support.waiting import LONGEST_SECONDS
+
 COMMAND = [sys.executable, "-m", "staithe", "demo"]
 ENVIRONMENT = {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
-SECONDS = 120
 
 
 def run_demo(*options: str) -> subprocess.CompletedProcess[str]:
     """A demo that ends by itself."""
-    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=SECONDS, env=ENVIRONMENT)
+    return subprocess.run(
+        [*COMMAND, *options], capture_output=True, text=True, timeout=LONGEST_SECONDS, env=ENVIRONMENT
+    )
 
 
 def run_once(*options: str) -> dict[str, Any]:
@@ -51,7 +54,7 @@ class ServingDemo:
     def end(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal: (exit code, standard error)."""
         self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=SECONDS)
+        output, errors = self.process.communicate(timeout=LONGEST_SECONDS)
         self.lines += output.splitlines()
         return self.process.returncode, errors
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.api import TRUST
+from tests.support import bare
+from tests.support.waiting import until
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
-WAIT_SECONDS = 60
 
 
 class Scrape:
@@ -45,7 +44,7 @@ class Scrape:
 
 def read_metrics(url: str, **headers: str) -> httpx.Response:
     """Ask for them."""
-    return httpx.get(f"{url}/metrics", headers=headers, timeout=60, trust_env=False, verify=TRUST)
+    return bare.get(f"{url}/metrics", headers=headers)
 
 
 def scrape(url: str) -> Scrape:
@@ -57,10 +56,11 @@ def scrape(url: str) -> Scrape:
 
 def scrape_until(url: str, condition: Callable[[Scrape], bool], what: str) -> Scrape:
     """Scrape until a condition holds: workers count what they have done just behind doing it."""
-    limit = time.monotonic() + WAIT_SECONDS
-    while True:
-        found = scrape(url)
-        if condition(found):
-            return found
-        assert time.monotonic() < limit, f"not within {WAIT_SECONDS} s: {what}"
-        time.sleep(0.05)
+    found: list[Scrape] = []
+
+    def holds() -> bool:
+        found[:] = [scrape(url)]
+        return condition(found[0])
+
+    until(holds, what)
+    return found[0]

@@ -13,8 +13,9 @@ import httpx
 from staithe.clock import system_clock
 from staithe.services import clients
 from staithe.services.stores import CompanyStore
-from tests.support.api import TRUST
+from tests.support import bare
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 REDIRECT = "https://app.example.com/callback"
 AUTHORIZE = "/auth/oauth2/authorize"
@@ -34,7 +35,7 @@ class Program:
         headers = {} if in_body else {"authorization": basic(self.identifier, self.secret)}
         own = {"client_id": self.identifier, "client_secret": self.secret} if in_body else {}
         body: dict[str, Any] = {"json" if json else "data": own | parameters}
-        return httpx.post(self.url + TOKEN, headers=headers, trust_env=False, verify=TRUST, timeout=60, **body)
+        return bare.post(self.url + TOKEN, headers=headers, **body)
 
     def log_in(self, login: str, password: str = "secret") -> dict[str, Any]:
         """Tokens for a password."""
@@ -52,9 +53,7 @@ class Program:
     def bulk(self, access: str, method: str = "GET", path: str = "/syncs", **options: Any) -> httpx.Response:
         """A request of the Bulk API with an access token."""
         headers = {"authorization": f"Bearer {access}"}
-        return httpx.request(
-            method, f"{self.url}/api/bulk/2.0{path}", headers=headers, trust_env=False, timeout=60, **options
-        )
+        return bare.request(method, f"{self.url}/api/bulk/2.0{path}", headers=headers, **options)
 
 
 def basic(name: str, secret: str) -> str:
@@ -97,7 +96,7 @@ class Browser:
     """A user's browser: keeps cookies, follows no redirect by itself."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, trust_env=False, verify=TRUST, timeout=60, follow_redirects=False)
+        self.client = httpx.Client(base_url=url, trust_env=False, timeout=LONGEST_SECONDS, verify=bare.TRUST)
 
     def __enter__(self) -> Self:
         return self

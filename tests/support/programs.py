@@ -16,6 +16,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Protocol
 
+from tests.support.waiting import LONGEST_SECONDS
+
 REAL = [sys.executable, "-m", "staithe"]
 NUMBER_BYTES = 32
 
@@ -157,7 +159,7 @@ def fork(
 
 
 def run(
-    words: Sequence[str], environment: Mapping[str, str], *, given: str = "", seconds: float = 120
+    words: Sequence[str], environment: Mapping[str, str], *, given: str = "", seconds: float = LONGEST_SECONDS
 ) -> subprocess.CompletedProcess[str]:
     """Run `staithe` with some words to its end."""
     if not can_fork():

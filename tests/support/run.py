@@ -17,10 +17,11 @@ from types import TracebackType
 import psutil
 
 from staithe.proxy.environment import BUNDLE_VARIABLES
+from tests.support.waiting import LONGEST_SECONDS
 
 COMMAND = [sys.executable, "-m", "staithe", "run"]
 HOLD = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
-SECONDS = 120
+SECONDS = LONGEST_SECONDS
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -15,14 +15,15 @@ import httpx
 import psutil
 
 from staithe.clock import system_clock
+from staithe.config import pauses_of_environment
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore, Stores
-from tests.support import programs
-from tests.support.api import TRUST, Api
+from tests.support import bare, programs
+from tests.support.api import Api
+from tests.support.waiting import LONGEST_SECONDS
 
 LOGIN = "acme\\ann:secret"
-READY_SECONDS = 60
 HTTP, WORKER = "http", "worker"
 MODULES = {HTTP: "staithe.http.process", WORKER: "staithe.worker"}
 """Role of a process of a server -> the module that it runs."""
@@ -66,11 +67,11 @@ class RunningServer:
         urls: queue.Queue[str | None] = queue.Queue()
         self.reader = threading.Thread(target=self.read_output, args=(urls,), daemon=True)
         self.reader.start()
-        url = urls.get(timeout=READY_SECONDS)
+        url = urls.get(timeout=LONGEST_SECONDS)
         if url is None:
             raise AssertionError("the server did not start:\n" + "".join(self.lines))
         self.url = url
-        self.stores = Stores(data, database, option(options, "--staging"))
+        self.stores = Stores(data, database, option(options, "--staging"), pauses_of_environment())
         self.clients: list[Api] = []
 
     def read_output(self, urls: queue.Queue[str | None]) -> None:
@@ -110,7 +111,7 @@ class RunningServer:
     def stop(self) -> int:
         """End it as an operator would, and give its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
+        code = self.process.wait(LONGEST_SECONDS)
         self.close()
         return code
 
@@ -119,11 +120,11 @@ class RunningServer:
         parent = psutil.Process(self.process.pid)
         for process in [*parent.children(recursive=True), parent]:
             process.kill()
-        self.process.wait(60)
+        self.process.wait(LONGEST_SECONDS)
         self.close()
 
     def close(self) -> None:
-        self.reader.join(10)
+        self.reader.join(LONGEST_SECONDS)
         self.stores.close()
         for api in self.clients:
             api.client.close()
@@ -140,12 +141,12 @@ def option(options: tuple[str, ...], name: str) -> str:
     return options[options.index(name) + 1] if name in options else ""
 
 
-def wait_until_up(url: str, seconds: float = 30) -> None:
+def wait_until_up(url: str) -> None:
     """Wait until a server answers."""
-    limit = time.monotonic() + seconds
+    limit = time.monotonic() + LONGEST_SECONDS
     while True:
         try:
-            httpx.get(f"{url}/readyz", timeout=5, trust_env=False, verify=TRUST)
+            httpx.get(f"{url}/readyz", timeout=5, trust_env=False, verify=bare.TRUST)
             return
         except httpx.HTTPError:
             assert time.monotonic() < limit, f"no answer from {url}"

@@ -11,6 +11,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from tests.support.api import BULK, Api
+from tests.support.waiting import LONGEST_SECONDS
 
 
 class SlowUpload:
@@ -27,7 +28,9 @@ class SlowUpload:
             f"Content-Length: {len(body)}",
         )
         self.rest = body
-        self.connection = socket.create_connection((str(address.hostname), int(address.port or 80)), timeout=60)
+        self.connection = socket.create_connection(
+            (str(address.hostname), int(address.port or 80)), timeout=LONGEST_SECONDS
+        )
         self.connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
         self.send(1)
 

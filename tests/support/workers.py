@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-READY_SECONDS = 60
+from tests.support.waiting import LONGEST_SECONDS
 
 
 class RunningWorkers:
@@ -29,7 +29,7 @@ class RunningWorkers:
         )
         self.reader = threading.Thread(target=self.read_output, daemon=True)
         self.reader.start()
-        if not self.ready.wait(READY_SECONDS):
+        if not self.ready.wait(LONGEST_SECONDS):
             raise AssertionError("the workers did not start:\n" + "".join(self.lines))
 
     def read_output(self) -> None:
@@ -43,7 +43,7 @@ class RunningWorkers:
     def stop(self) -> int:
         """End it as an operator would, and give its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(60)
+        code = self.process.wait(LONGEST_SECONDS)
         self.reader.join(10)
         return code
 
@@ -52,5 +52,5 @@ class RunningWorkers:
         parent = psutil.Process(self.process.pid)
         for process in [*parent.children(recursive=True), parent]:
             process.kill()
-        self.process.wait(60)
+        self.process.wait(LONGEST_SECONDS)
         self.reader.join(10)

@@ -12,6 +12,7 @@ import pytest
 
 from staithe.services import callbacks
 from tests.support.api import Api
+from tests.support.waiting import LONGEST_SECONDS
 
 
 class Recorder(ThreadingHTTPServer):
@@ -59,7 +60,7 @@ def test_the_sync_is_posted_when_it_has_ended(api: Api, recorder: Recorder) -> N
     api.upload(uri, [{"Id": 1}])
     created = api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri, "callbackUrl": recorder.url}).json()
     assert created["callbackUrl"] == recorder.url
-    assert recorder.called.acquire(timeout=20)
+    assert recorder.called.acquire(timeout=LONGEST_SECONDS)
     ended = api.wait(created["uri"])
     ((path, headers, body),) = recorder.calls
     assert (path, body) == ("/hook?x=1", ended)

@@ -16,6 +16,7 @@ from tests.conftest import StartServer
 from tests.support.commands import staithe, where
 from tests.support.oauth import Program
 from tests.support.server import HTTP, WORKER, RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 
 def test_version_and_help() -> None:
@@ -186,7 +187,7 @@ def test_a_signal_stops_every_process(servers: StartServer, number: signal.Signa
     children = [*server.children(HTTP), *server.children(WORKER)]
     assert len(children) == 3
     os.kill(server.process.pid, number)
-    assert server.process.wait(60) == 0
+    assert server.process.wait(LONGEST_SECONDS) == 0
     server.close()
     assert not any(child.is_running() for child in children)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx
 import pytest
 
 from staithe.clock import system_clock
@@ -13,6 +12,7 @@ from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore
 from tests.conftest import StartServer
+from tests.support import bare
 from tests.support.api import Api
 from tests.support.server import LOGIN, RunningServer
 
@@ -81,7 +81,7 @@ def test_a_name_that_is_an_address_is_the_email_address(store: CompanyStore, ser
 @pytest.mark.parametrize("path", ["/id", "//id", "/ID", "/Id/", "//iD//"])
 def test_any_spelling_of_the_path(server: RunningServer, path: str) -> None:
     user, _, password = LOGIN.partition(":")
-    answer = httpx.get(server.url + path, auth=(user, password), trust_env=False)
+    answer = bare.get(server.url + path, auth=(user, password))
     assert answer.json()["site"]["name"] == "acme"
 
 
@@ -91,7 +91,7 @@ def test_any_spelling_of_the_path(server: RunningServer, path: str) -> None:
 )
 def test_a_missing_or_wrong_login_is_answered_200_with_a_text(server: RunningServer, authorization: str) -> None:
     headers = {"authorization": authorization} if authorization else {}
-    answer = httpx.get(f"{server.url}/id", headers=headers, trust_env=False)
+    answer = bare.get(f"{server.url}/id", headers=headers)
     assert (answer.status_code, answer.text) == (200, WRONG)
     assert answer.headers["content-type"] == "application/json; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import sqlalchemy
 from sqlalchemy import text
@@ -22,9 +21,11 @@ from sqlalchemy import text
 from staithe.observing.fields import add_log_fields, current_fields, log_fields
 from staithe.observing.logs import FIELDS, LineFormatter, LogFormat
 from tests.conftest import NewDatabase, StartServer
-from tests.fault.processes import child, until
+from tests.fault.processes import child
+from tests.support import bare
 from tests.support.api import Api
 from tests.support.server import WORKER, RunningServer
+from tests.support.waiting import until
 
 BULK = "/api/bulk/2.0"
 ADDRESS = "ann.private@example.com"
@@ -90,7 +91,7 @@ def test_the_id_that_an_answer_has_is_in_its_line(talkative: RunningServer) -> N
 @pytest.mark.parametrize("sent", ["two words", "a" * 129, 'quote"', "{brace}", "", "é"])
 def test_an_id_that_could_forge_a_line_is_replaced(talkative: RunningServer, sent: str) -> None:
     headers = {"x-request-id": sent.encode()}
-    answer = httpx.get(f"{talkative.url}/healthz", headers=headers, trust_env=False)
+    answer = bare.get(f"{talkative.url}/healthz", headers=headers)
     assert re.fullmatch(r"[0-9a-f]{32}/\d{1,11}", answer.headers["x-request-id"])
 
 
@@ -211,7 +212,7 @@ def leave_secrets(server: RunningServer, company: str) -> list[str]:
     wrong = Api(server.url, f"{company}\\ann:wrong-password")
     assert wrong.bulk("GET", "/syncs").status_code == 401
     bearer = {"authorization": "Bearer a-bearer-token"}
-    assert httpx.get(f"{server.url}{BULK}/syncs", headers=bearer, trust_env=False).status_code == 401
+    assert bare.get(f"{server.url}{BULK}/syncs", headers=bearer).status_code == 401
     wrong.client.close()
     api.wait("/syncs/1")
     until(lambda: "try 1 of 3" in "".join(server.lines), "the callback fails")

@@ -8,14 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import httpx
-
 from staithe import __version__
 from staithe.observing.shared_counts import merge_dead
 from tests.conftest import StartServer
 from tests.fault.processes import Process
+from tests.support import bare
 from tests.support.metrics import Scrape, read_metrics, scrape, scrape_until
 from tests.support.server import HTTP, WORKER
+from tests.support.waiting import LONGEST_SECONDS
 
 TOKEN = "a-token-of-the-operator"
 REFUSAL = {
@@ -33,7 +33,7 @@ def kill_all(processes: list[Process]) -> None:
     for process in processes:
         process.kill()
     for process in processes:
-        process.wait(30)
+        process.wait(LONGEST_SECONDS)
 
 
 def test_counts_do_not_fall_when_processes_die(servers: StartServer, tmp_path: Path) -> None:
@@ -177,11 +177,11 @@ def test_workers_alone_tell_their_metrics(servers: StartServer, database: str) -
             assert read_metrics(told[1], authorization=f"Bearer {TOKEN}", **behind_a_proxy).status_code == 200
             refused = read_metrics(told[1], **behind_a_proxy)
             assert (refused.status_code, refused.json()) == (403, REFUSAL)
-            nowhere = httpx.get(f"{told[1]}/elsewhere", trust_env=False)
+            nowhere = bare.get(f"{told[1]}/elsewhere")
             assert (nowhere.status_code, nowhere.json()) == (
                 404,
                 {"status": 404, "error": "Not Found", "message": "No path /elsewhere.", "advice": "GET /metrics."},
             )
         finally:
             process.terminate()
-        assert process.wait(60) == 0
+        assert process.wait(LONGEST_SECONDS) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from staithe.services import accounts, clients
 from staithe.services.stores import CompanyStore
 from staithe.storage.tables import CONTROL_METADATA, OAUTH_GRANT, OAUTH_TOKEN
 from tests.conftest import StartServer
+from tests.support import bare
 from tests.support.api import Api
 from tests.support.clock import Clock
 from tests.support.oauth import REDIRECT, TOKEN, Browser, Program, basic, register, told
 from tests.support.server import RunningServer
-from tests.wire.test_retention import eventually
+from tests.support.waiting import until
 
 HOUR = 3600
 CHALLENGE = 'Basic realm="Staithe", charset="UTF-8", Bearer realm="Staithe"'
@@ -81,12 +83,10 @@ def test_a_token_is_good_wherever_a_password_is(
 ) -> None:
     access = program.log_in(login)["access_token"]
     headers = {"authorization": f"bEaReR  {access}"}
-    assert httpx.get(f"{server.url}/id", headers=headers, trust_env=False).json() == api.call("GET", "/id").json()
+    assert bare.get(f"{server.url}/id", headers=headers).json() == api.call("GET", "/id").json()
     uri = api.define()
     assert program.bulk(access, "POST", f"{uri}/data", json=[{"Id": "1"}]).status_code == 204
-    made = httpx.post(
-        f"{server.url}/api/REST/1.0/assets/contact/list", headers=headers, json={"name": "x"}, trust_env=False
-    )
+    made = bare.post(f"{server.url}/api/REST/1.0/assets/contact/list", headers=headers, json={"name": "x"})
     assert (made.status_code, made.json()["createdBy"]) == (201, "ann")
 
 
@@ -99,7 +99,7 @@ def test_a_reader_only_reads_with_a_token_too(program: Program, reader: Api, sto
 @pytest.mark.parametrize("token", ["", "nonsense", "\u00e9\u00e9"])
 def test_an_unknown_token_is_refused(server: RunningServer, token: str) -> None:
     headers = {"authorization": f"Bearer {token}".strip().encode()}
-    answer = httpx.get(f"{server.url}/api/bulk/2.0/syncs", headers=headers, trust_env=False)
+    answer = bare.get(f"{server.url}/api/bulk/2.0/syncs", headers=headers)
     assert answer.json() == {
         "status": 401,
         "error": "Unauthorized",
@@ -107,7 +107,7 @@ def test_an_unknown_token_is_refused(server: RunningServer, token: str) -> None:
         "advice": "Get another with the refresh token, or by logging in again.",
     }
     assert answer.headers["www-authenticate"] == f'{CHALLENGE}, error="invalid_token"'
-    without = httpx.get(f"{server.url}/api/bulk/2.0/syncs", trust_env=False)
+    without = bare.get(f"{server.url}/api/bulk/2.0/syncs")
     assert (without.status_code, without.headers["www-authenticate"]) == (401, CHALLENGE)
 
 
@@ -235,7 +235,7 @@ def test_what_is_wrong_with_a_token_request(
 )
 def test_bodies_that_are_none(program: Program, body: bytes, description: str) -> None:
     headers = {"authorization": basic(program.identifier, program.secret)}
-    answer = httpx.post(program.url + TOKEN, content=body, headers=headers, trust_env=False)
+    answer = bare.post(program.url + TOKEN, content=body, headers=headers)
     assert refusal(answer) == (400, "invalid_request", description)
 
 
@@ -261,7 +261,7 @@ def test_wrong_users_are_refused(program: Program, server: RunningServer, login:
 )
 def test_wrong_clients_are_refused(program: Program, login: str, headers: dict[str, str]) -> None:
     body = {"grant_type": "password", "username": login, "password": "secret"}
-    answer = httpx.post(program.url + TOKEN, data=body, headers=headers, trust_env=False)
+    answer = bare.post(program.url + TOKEN, data=body, headers=headers)
     assert refusal(answer)[:2] == (401, "invalid_client")
     assert answer.headers["www-authenticate"] == 'Basic realm="Staithe clients", charset="UTF-8"'
     wrong = Program(program.url, program.identifier, program.secret[::-1])
@@ -309,13 +309,13 @@ def test_access_tokens_are_good_for_eight_hours(moved: RunningServer, clock: Clo
     _, store = moved.new_company("hours")
     program = register(moved, store)
     tokens = program.log_in("hours\\ann")
-    clock.forward(seconds=8 * HOUR - 60)
+    clock.forward(seconds=8 * HOUR - 600)
     assert program.bulk(tokens["access_token"]).status_code == 200
-    clock.forward(seconds=61)
+    clock.forward(seconds=601)
     assert program.bulk(tokens["access_token"]).status_code == 401
-    assert httpx.get(
-        f"{moved.url}/id", headers={"authorization": f"Bearer {tokens['access_token']}"}, trust_env=False
-    ).json() == ("Not authenticated.")
+    assert bare.get(f"{moved.url}/id", headers={"authorization": f"Bearer {tokens['access_token']}"}).json() == (
+        "Not authenticated."
+    )
     tokens = program.refresh(tokens["refresh_token"]).json()
     assert program.bulk(tokens["access_token"]).status_code == 200
 
@@ -323,9 +323,15 @@ def test_access_tokens_are_good_for_eight_hours(moved: RunningServer, clock: Clo
 def test_codes_are_good_for_a_minute(moved: RunningServer, clock: Clock) -> None:
     _, store = moved.new_company("minute")
     program = register(moved, store)
-    in_time, too_late = code_for(program), code_for(program)
-    clock.forward(seconds=40)
-    assert program.exchange(in_time).status_code == 200
+    while True:
+        began = time.monotonic()
+        in_time, too_late = code_for(program), code_for(program)
+        clock.forward(seconds=40)
+        answered = program.exchange(in_time)
+        # If all that has taken long, the code was given up rightly, and this says nothing.
+        if time.monotonic() - began < 20:
+            break
+    assert answered.status_code == 200
     clock.forward(seconds=21)
     wrong = "The code is unknown, expired, or was given to another client."
     assert refusal(program.exchange(too_late)) == (400, "invalid_grant", wrong)
@@ -340,10 +346,10 @@ def test_refresh_tokens_are_good_for_a_year_and_what_expired_is_removed(moved: R
     clock.forward(2)
     assert refusal(program.refresh(idle["refresh_token"]))[:2] == (400, "invalid_grant")
     # What is left: one grant, with the refresh token that was used, and the one that took its place.
-    eventually(lambda: counted(moved) == (1, 2))
+    until(lambda: counted(moved) == (1, 2), "what expired is removed")
     assert program.refresh(used["refresh_token"]).status_code == 200
     clock.forward(800)
-    eventually(lambda: counted(moved) == (0, 0))
+    until(lambda: counted(moved) == (0, 0), "all is removed")
 
 
 def counted(server: RunningServer) -> tuple[int, int]:
@@ -358,13 +364,13 @@ def counted(server: RunningServer) -> tuple[int, int]:
 
 def test_the_life_of_access_tokens_can_be_set(servers: StartServer, tmp_path: Path) -> None:
     clock = Clock(tmp_path / "offset")
-    options = ("--access-token-seconds", "5", "--clock-file", str(clock.file))
+    options = ("--access-token-seconds", "600", "--clock-file", str(clock.file))
     short = servers(*options)
     _, store = short.new_company("short")
     program = register(short, store)
     tokens = program.log_in("short\\ann")
-    assert tokens["expires_in"] == 5
+    assert tokens["expires_in"] == 600
     assert program.bulk(tokens["access_token"]).status_code == 200
-    clock.forward(seconds=6)
+    clock.forward(seconds=601)
     assert program.bulk(tokens["access_token"]).status_code == 401
     assert short.stop() == 0

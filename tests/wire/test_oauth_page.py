@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from staithe.services.stores import CompanyStore
+from tests.support import bare
 from tests.support.oauth import AUTHORIZE, REDIRECT, Browser, Form, Program, register, told
 from tests.support.server import RunningServer
 
@@ -113,13 +113,13 @@ def test_a_form_of_another_site_is_not_taken(program: Program, browser: Browser,
     page = browser.open(**asked(program))
     fields = Form(page.text).fields | {"username": "ann", "password": "secret", "decision": "allow"}
     for cookies in ({}, {"staithe_form": "A" * 43}, {"staithe_form": ""}):
-        answer = httpx.post(server.url + AUTHORIZE, data=fields, cookies=cookies, trust_env=False)
+        answer = bare.post(server.url + AUTHORIZE, data=fields, cookies=cookies)
         assert answer.status_code == 403
         assert "This form is no longer good, or cookies are blocked. Please try again." in Form(answer.text).texts
     for key in ("", "A" * 43, "\u00e9"):
         answer = browser.client.post(AUTHORIZE, data=fields | {"form_key": key})
         assert answer.status_code == 403
-    denied = httpx.post(server.url + AUTHORIZE, data=fields | {"decision": "deny"}, trust_env=False)
+    denied = bare.post(server.url + AUTHORIZE, data=fields | {"decision": "deny"})
     assert denied.status_code == 403, "not even a refusal is told for a form of another site"
 
 

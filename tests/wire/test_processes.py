@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -16,11 +15,13 @@ import psutil
 import pytest
 
 from tests.conftest import StartServer
+from tests.support import bare
 from tests.support.api import Api, add_to_list
 from tests.support.commands import staithe
 from tests.support.imports import members, run_import
 from tests.support.postgres import OwnPostgres
 from tests.support.server import HTTP, WORKER, RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 from tests.support.workers import RunningWorkers
 
 LOGIN = b"flight\\ann:secret"
@@ -38,16 +39,9 @@ def start_workers(tmp_path: Path, database: str) -> Iterator[StartWorkers]:
         return started[-1]
 
     yield start
-    for running in started:
-        if running.process.poll() is None:
-            running.kill()
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    limit = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < limit, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+    for workers in started:
+        if workers.process.poll() is None:
+            workers.kill()
 
 
 class Connection:
@@ -55,7 +49,7 @@ class Connection:
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=60)
+        self.socket = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=LONGEST_SECONDS)
 
     def send(self, *lines: str, body: bytes = b"") -> None:
         self.socket.sendall("\r\n".join([*lines, "Host: staithe", "", ""]).encode() + body)
@@ -101,7 +95,7 @@ def served_by(processes: list[psutil.Process]) -> list[int]:
 
 
 def test_every_http_process_takes_connections_of_the_one_port(servers: StartServer, connect: Connect) -> None:
-    server = servers("--http-workers", "3", is_real=True)
+    server = servers("--http-workers", "3")
     processes = server.children(HTTP)
     assert len(processes) == 3
     connections: list[Connection] = []
@@ -117,6 +111,11 @@ def test_every_http_process_takes_connections_of_the_one_port(servers: StartServ
     assert server.stop() == 0
 
 
+def connection_of_its_own(url: str, login: tuple[str, str]) -> httpx.Client:
+    """A client that some process serves: who takes a connection is up to the operating system."""
+    return httpx.Client(base_url=url, auth=login, trust_env=False, timeout=LONGEST_SECONDS, verify=bare.TRUST)
+
+
 def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     """Requests on connections of their own, so by whichever process: each sees what those before have done."""
     server = servers("--http-workers", "3", is_real=True)
@@ -125,12 +124,12 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     login = ("spread\\ann", "secret")
     list_uri = ""
     for number in range(1, 16):
-        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=60) as client:
+        with connection_of_its_own(server.url, login) as client:
             made = client.post("/api/REST/1.0/assets/contact/list", json={"name": f"list {number}"})
             assert made.json()["id"] == str(number)
             field = {"name": f"Field {number}", "dataType": "text", "displayType": "text", "updateType": "always"}
             client.post("/api/REST/1.0/assets/contact/field", json=field).raise_for_status()
-        with httpx.Client(base_url=server.url, auth=login, trust_env=False, timeout=60) as client:
+        with connection_of_its_own(server.url, login) as client:
             page = client.get("/api/bulk/2.0/contacts/lists").json()
             list_uri = page["items"][-1]["uri"]
             assert [item["name"] for item in page["items"]] == [f"list {n}" for n in range(1, number + 1)]
@@ -142,7 +141,7 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
 
 
 def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: StartServer, connect: Connect) -> None:
-    server = servers("--http-workers", "2", is_real=True)
+    server = servers("--http-workers", "2")
     victim, other = server.children(HTTP)
     victim.kill()
     until(lambda: not victim.is_running() or victim.status() == psutil.STATUS_ZOMBIE, "dead")
@@ -187,7 +186,7 @@ def test_an_upload_in_flight_ends_idle_connections_are_closed_and_new_ones_refus
     assert answer.startswith(b"HTTP/1.1 204"), answer
     assert b"\r\nconnection: close\r\n" in answer.lower()
     assert busy.answer() == b"", "closed"
-    assert server.process.wait(60) == 0
+    assert server.process.wait(LONGEST_SECONDS) == 0
     server.close()
     server = servers()
     api = server.api("flight\\ann:secret")

@@ -8,7 +8,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.run import OpenRun
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS, until
 
 SYNCS = "/api/bulk/2.0/syncs"
 EMPTY_PAGE = {"items": [], "totalResults": 0, "limit": 1000, "offset": 0, "count": 0, "hasMore": False}
@@ -36,7 +37,9 @@ def run(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def client(run: OpenRun, api: Api) -> Iterator[httpx.Client]:
     """A client of a company of its own that goes through the proxy."""
-    with httpx.Client(proxy=run.proxy, verify=run.trust(), auth=api.client.auth, timeout=60, trust_env=False) as made:
+    with httpx.Client(
+        proxy=run.proxy, verify=run.trust(), auth=api.client.auth, timeout=LONGEST_SECONDS, trust_env=False
+    ) as made:
         yield made
 
 
@@ -157,21 +160,11 @@ def test_a_client_that_does_not_trust_us_is_told_of(run: OpenRun) -> None:
     with run.connect() as connection:  # what was said is read when this is answered
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         read_all(connection)
-    wait_for(lambda: any("p02" in line for line in run.lines))
+    until(lambda: any("p02" in line for line in run.lines), "what was said")
     assert [line for line in run.lines if "p02" in line] == [
         "staithe run: the command does not trust the certificate for secure.p02.eloqua.com "
         "(TLSV1_ALERT_UNKNOWN_CA). Have it trust the file that SSL_CERT_FILE names."
     ]
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until what another process does shows."""
-    waiting = threading.Event()
-    for _ in range(600):
-        if condition():
-            return
-        waiting.wait(0.1)
-    raise AssertionError("it did not come")
 
 
 def define(client: httpx.Client) -> str:
@@ -269,7 +262,7 @@ def echo_server(context: ssl.SSLContext | None) -> Iterator[int]:
     try:
         yield listener.getsockname()[1]
     finally:
-        thread.join(60)
+        thread.join(LONGEST_SECONDS)
         listener.close()
 
 

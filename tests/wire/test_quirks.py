@@ -7,11 +7,12 @@ import json
 import socket
 from typing import Any
 
-import httpx
 import pytest
 
+from tests.support import bare
 from tests.support.api import UNSUBSCRIBE, Api
 from tests.support.server import RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 DEFINITION = {
     "name": "quirk",
@@ -98,7 +99,7 @@ def test_synced_instance_uris_as_clients_write_them(api: Api, uri: str) -> None:
 def raw(url: str, head: str, auth: str) -> tuple[int, Any]:
     """Send a request line as it is: no client may tidy it."""
     host, _, port = url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=LONGEST_SECONDS) as connection:
         connection.sendall(f"{head}\r\nHost: x\r\nAuthorization: {auth}\r\nConnection: close\r\n\r\n".encode())
         received = b""
         while piece := connection.recv(65536):
@@ -155,13 +156,13 @@ def test_content_types_of_csv(api: Api, content_type: str) -> None:
 def test_logins_in_any_case_and_wrapped(api: Api, server: RunningServer, wrap: Any) -> None:
     login = f"{company_of(api).upper()}\\Ann:secret"
     header = "bAsIc " + wrap(base64.b64encode(login.encode()).decode())
-    answer = httpx.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header}, trust_env=False)
+    answer = bare.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header})
     assert answer.status_code == 200
 
 
 @pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic /////w==", "Bearer abc", "Basic YWJj", "Basic YVxi"])
 def test_malformed_logins(server: RunningServer, header: str) -> None:
-    answer = httpx.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header}, trust_env=False)
+    answer = bare.get(f"{server.url}/api/bulk/2.0/syncs", headers={"authorization": header})
     assert answer.status_code == 401
     assert answer.json()["error"] == "Unauthorized"
 

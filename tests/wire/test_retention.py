@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -12,15 +11,9 @@ from tests.support.api import Api
 from tests.support.clock import Clock
 from tests.support.imports import define_import, import_body
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 
 YEAR_DAYS = 365
-
-
-def eventually(check: Callable[[], bool], seconds: float = 30) -> None:
-    limit = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < limit, "it did not come true in time"
-        time.sleep(0.05)
 
 
 def used_kb(api: Api) -> int:
@@ -32,25 +25,24 @@ def test_staged_data_is_kept_for_seven_days(moved: RunningServer, clock: Clock) 
     uri = api.define()
     api.upload(uri, [{"Id": 1}], **{"idempotency-key": "k"})
     clock.forward(6.9)
-    eventually(lambda: retention_ran(moved, clock))
+    await_retention(moved, clock)
     assert used_kb(api) == 1
     clock.forward(0.2)
-    eventually(lambda: used_kb(api) == 0)
-    eventually(lambda: not list(store.staging.root.iterdir()))
+    until(lambda: used_kb(api) == 0, "what was staged is removed")
+    until(lambda: not list(store.staging.root.iterdir()), "its file is deleted")
     assert api.bulk("GET", uri).status_code == 200
     assert api.upload(uri, [{"Id": 2}], **{"idempotency-key": "k"}).status_code == 204
 
 
-def retention_ran(server: RunningServer, clock: Clock) -> bool:
-    """Retention has passed since the clock was moved: a canary just over its time is gone, half a minute later."""
+def await_retention(server: RunningServer, clock: Clock) -> None:
+    """Wait until retention has passed since the clock was moved: a canary just over its time is gone then."""
     api, store = server.new_company(f"canary{clock.days}-{time.monotonic_ns()}")
     uri = api.define()
     api.upload(uri, [{"Id": 1}])
     with store.database.write() as connection:
         connection.exec_driver_sql("UPDATE upload SET created_at = 0")
     clock.forward(seconds=30)
-    eventually(lambda: used_kb(api) == 0)
-    return True
+    until(lambda: used_kb(api) == 0, "what was staged is removed")
 
 
 def test_unused_definitions_and_old_syncs_go_after_a_year(moved: RunningServer, clock: Clock) -> None:
@@ -62,15 +54,15 @@ def test_unused_definitions_and_old_syncs_go_after_a_year(moved: RunningServer, 
     api.upload(used, [{"Id": 1}])
     api.sync(used)
     clock.forward(YEAR_DAYS / 2 + 1)
-    eventually(lambda: api.bulk("GET", unused).status_code == 410)
-    eventually(lambda: api.bulk("GET", "/syncs/1").status_code == 410)
+    until(lambda: api.bulk("GET", unused).status_code == 410, "it is removed")
+    until(lambda: api.bulk("GET", "/syncs/1").status_code == 410, "it is removed")
     assert api.bulk("GET", "/syncs/1/rejects").status_code == 410
-    eventually(lambda: not list(store.rejects.root.iterdir()))
+    until(lambda: not list(store.rejects.root.iterdir()), "its rejects are deleted")
     assert api.bulk("GET", "/syncs/2").status_code == 200
     assert api.bulk("GET", used).status_code == 200
     assert api.bulk("GET", "/contacts/syncActions").json()["totalResults"] == 1
     clock.forward(YEAR_DAYS)
-    eventually(lambda: api.bulk("GET", used).status_code == 410)
+    until(lambda: api.bulk("GET", used).status_code == 410, "it is removed")
     answer = api.bulk("POST", "/syncs", json={"syncedInstanceUri": used})
     assert answer.json()["failures"][0]["field"] == "syncedInstanceUri"
 
@@ -94,13 +86,13 @@ def test_an_import_says_how_long_its_staged_data_is_kept(moved: RunningServer, c
     for uri in (short, long):
         api.upload(uri, [{"emailAddress": "a@example.com"}])
     clock.forward(1 / 24)
-    eventually(lambda: len(list(store.staging.root.iterdir())) == 1)
+    until(lambda: len(list(store.staging.root.iterdir())) == 1, "what may stay less long is removed")
     assert "kbUsed" not in api.bulk("GET", short).json()
     clock.forward(13.9)
-    eventually(lambda: retention_ran(moved, clock))
+    await_retention(moved, clock)
     assert api.bulk("GET", long).json()["kbUsed"] == 1
     clock.forward(0.2)
-    eventually(lambda: not list(store.staging.root.iterdir()))
+    until(lambda: not list(store.staging.root.iterdir()), "its file is deleted")
     assert api.bulk("GET", long).status_code == 200
 
 
@@ -111,10 +103,10 @@ def test_definitions_delete_themselves(moved: RunningServer, clock: Clock) -> No
     clock.forward(1.5)
     api.bulk("PUT", second, json=import_body(name="changed", autoDeleteDuration="P2D")).raise_for_status()
     clock.forward(0.6)
-    eventually(lambda: api.bulk("GET", first).status_code == 410)
+    until(lambda: api.bulk("GET", first).status_code == 410, "it is removed")
     assert api.bulk("GET", second).status_code == 200
     clock.forward(1.5)
-    eventually(lambda: api.bulk("GET", second).status_code == 410)
+    until(lambda: api.bulk("GET", second).status_code == 410, "it is removed")
 
 
 @pytest.mark.parametrize(("duration", "days"), [(None, 0.5), ("P3D", 3)])
@@ -126,11 +118,11 @@ def test_exported_data_is_kept_as_long_as_its_definition_says(
     uri = api.bulk("POST", "/contacts/exports", json=body).raise_for_status().json()["uri"]
     data = f"{api.sync(uri)['uri']}/data"
     clock.forward(days - 0.01)
-    eventually(lambda: retention_ran(moved, clock))
+    await_retention(moved, clock)
     assert api.bulk("GET", data).json()["items"] == [{"Id": "1"}, {"Id": "2"}]
     clock.forward(0.02)
     assert api.bulk("GET", data).status_code == 410, "at once, not when the file goes"
-    eventually(lambda: not list(store.exports.root.iterdir()))
+    until(lambda: not list(store.exports.root.iterdir()), "its file is deleted")
     assert api.bulk("GET", data).status_code == 410
     assert api.bulk("GET", f"{uri}/data").status_code == 410
     assert "kbUsed" not in api.bulk("GET", uri).json()

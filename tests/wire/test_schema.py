@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.generation.feedback import NO_FEEDBACK
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.schemas import APIOperation
 
 from staithe.domain.elements import OPERATIONS
 from staithe.http import openapi
+from tests.support import bare
 from tests.support.server import RunningServer
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "operations.txt"
-load_all_checks()
-schema = schemathesis.openapi.from_dict(openapi.build_document())
 NAMED_CHECKS = ("not_a_server_error", "response_schema_conformance", "content_type_conformance")
 
 
@@ -28,7 +33,7 @@ def test_the_table_has_the_172_operations_of_the_contract() -> None:
 
 
 def test_the_document_is_served_without_a_login(server: RunningServer) -> None:
-    answer = httpx.get(f"{server.url}/schema", trust_env=False)
+    answer = bare.get(f"{server.url}/schema")
     assert answer.json() == json.loads(json.dumps(openapi.build_document()))
     assert answer.json()["openapi"] == "3.1.0"
     served = {f"{o.method} /api/bulk/2.0{o.path}" for o in OPERATIONS if o.served}
@@ -48,14 +53,60 @@ def login(server: RunningServer) -> str:
     return api.bulk("GET", uri).request.headers["authorization"]
 
 
-@schema.parametrize()
-@settings(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-def test_no_request_makes_the_server_fail(case: schemathesis.Case, server: RunningServer, login: str) -> None:
-    response = case.call(base_url=server.url, headers={"authorization": login})
-    case.validate_response(response, checks=CHECKS.get_by_names(NAMED_CHECKS))
+@pytest.fixture(scope="module")
+def session() -> Iterator[requests.Session]:
+    """Keeps a connection for all cases."""
+    with requests.Session() as opened:
+        yield opened
+
+
+@cache
+def all_operations() -> dict[str, APIOperation[Any, Any, Any, Any]]:
+    """Every operation of the document, as schemathesis knows it, by its label."""
+    load_all_checks()
+    schema = schemathesis.openapi.from_dict(openapi.build_document())
+    return {operation.label: operation for operation in (result.ok() for result in schema.get_all_operations())}
+
+
+@cache
+def cases_of(label: str) -> list[schemathesis.Case]:
+    """What schemathesis makes of an operation: the same for each database, so it is made once."""
+    made: list[schemathesis.Case] = []
+
+    @settings(
+        max_examples=25,
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    def keep(case: schemathesis.Case) -> None:
+        made.append(case)
+
+    operation = all_operations()[label]
+    # As its plugin of pytest does, which makes all cases of all operations when the tests are collected.
+    build_operation_test(
+        config=operation.schema.config, operation=operation, test_func=keep, given_kwargs={}, feedback=NO_FEEDBACK
+    )()
+    return made
+
+
+def labels() -> list[str]:
+    """Every operation of the document."""
+    paths = openapi.build_document()["paths"]
+    return [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+
+
+def test_schemathesis_knows_every_operation() -> None:
+    assert list(all_operations()) == labels()
+
+
+@pytest.mark.parametrize("label", labels())
+def test_no_request_makes_the_server_fail(
+    label: str, server: RunningServer, login: str, session: requests.Session
+) -> None:
+    cases = cases_of(label)
+    assert cases
+    for case in cases:
+        response = case.call(base_url=server.url, headers={"authorization": login}, session=session)
+        case.validate_response(response, checks=CHECKS.get_by_names(NAMED_CHECKS))

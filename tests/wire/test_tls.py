@@ -21,6 +21,7 @@ from tests.conftest import NewDatabase
 from tests.support.commands import staithe
 from tests.support.oauth import AUTHORIZE, REDIRECT, register
 from tests.support.server import LOGIN, RunningServer
+from tests.support.waiting import LONGEST_SECONDS
 
 
 class Files:
@@ -70,7 +71,7 @@ def client(files: Files, server: RunningServer) -> Iterator[httpx.Client]:
     """A client that checks certificates."""
     user, _, password = LOGIN.partition(":")
     with httpx.Client(
-        base_url=server.url, auth=(user, password), verify=files.trusting(), trust_env=False, timeout=60
+        base_url=server.url, auth=(user, password), verify=files.trusting(), trust_env=False, timeout=LONGEST_SECONDS
     ) as opened:
         yield opened
 
@@ -97,9 +98,9 @@ def test_the_cookie_of_the_authorization_page_goes_over_tls_alone(client: httpx.
 
 def test_others_are_not_served(server: RunningServer) -> None:
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        httpx.get(f"{server.url}/healthz", trust_env=False)
+        httpx.get(f"{server.url}/healthz", trust_env=False, timeout=LONGEST_SECONDS)
     with pytest.raises(httpx.RemoteProtocolError):
-        httpx.get(f"{server.url.replace('https', 'http')}/healthz", trust_env=False)
+        httpx.get(f"{server.url.replace('https', 'http')}/healthz", trust_env=False, timeout=LONGEST_SECONDS)
 
 
 def start(folder: Path, *options: object) -> str:

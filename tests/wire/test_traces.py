@@ -20,7 +20,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from staithe import __version__
 from tests.conftest import StartServer
-from tests.fault.processes import until
+from tests.support.waiting import until
 
 BULK = "/api/bulk/2.0"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,10 +15,14 @@ from staithe.storage import uploads
 from tests.conftest import NewDatabase, StartServer
 from tests.support.api import BULK, Api, add_to_list
 from tests.support.server import RunningServer
+from tests.support.slow import SlowUpload
 from tests.support.times import timeless
+from tests.support.waiting import until
 
 CSV = "text/csv"
 MIB = 1024 * 1024
+SLOW = b"[" + b" " * 99
+"""A body of which but the first byte comes."""
 
 
 def staged(store: CompanyStore) -> int:
@@ -305,7 +307,7 @@ def test_gzip_is_undone(api: Api) -> None:
 def narrow(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[RunningServer]:
     """A server with small limits."""
     uploads_at_once = ("--max-uploads", "1", "--uploads-at-once", "2")
-    options = ("--staging-quota-kb", "40", *uploads_at_once, "--request-timeout", "1")
+    options = ("--staging-quota-kb", "40", *uploads_at_once, "--request-timeout", "600")
     running = RunningServer(tmp_path_factory.mktemp("narrow") / "data", *options, database=new_database())
     yield running
     assert running.stop() == 0
@@ -340,63 +342,53 @@ def test_413_when_the_staging_quota_is_full(narrow: RunningServer) -> None:
     assert api.upload(uri, records).status_code == 204
 
 
-def slow_upload(url: str, path: str, auth: str) -> socket.socket:
-    """Begins an upload and sends nothing of its body."""
-    host, _, port = url.removeprefix("http://").partition(":")
-    connection = socket.create_connection((host, int(port)), timeout=30)
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {auth}\r\n"
-    connection.sendall(f"{head}Content-Type: application/json\r\nContent-Length: 100\r\n\r\n[".encode())
-    return connection
-
-
-def test_503_when_the_body_does_not_come_in_time(narrow: RunningServer) -> None:
-    api, store = narrow.new_company("slow")
-    uri = api.define()
-    auth = api.bulk("GET", uri).request.headers["authorization"]
+def test_503_when_the_body_does_not_come_in_time(servers: StartServer) -> None:
+    hasty = servers("--request-timeout", "1")
+    api, store = hasty.new_company("slow")
     began = time.monotonic()
-    with slow_upload(narrow.url, f"{BULK}{uri}/data", auth) as connection:
-        head, _, rest = connection.recv(65536).partition(b"\r\n\r\n")
-        assert head.startswith(b"HTTP/1.1 503 ")
-        assert b"\r\nretry-after: 1" in head.lower()
-        rest = rest or connection.recv(65536)
-    assert json.loads(rest) == {
-        "status": 503,
-        "error": "Service Unavailable",
-        "message": "The request's body did not come within the time limit; nothing was stored.",
-        "advice": "Send it again, or in smaller parts.",
-        "retryAfterSeconds": 1,
-    }
+    with SlowUpload(api, api.define(), SLOW) as upload:
+        status, headers, answered = upload.answer()
+    assert (status, headers["retry-after"], answered) == (
+        503,
+        "1",
+        {
+            "status": 503,
+            "error": "Service Unavailable",
+            "message": "The request's body did not come within the time limit; nothing was stored.",
+            "advice": "Send it again, or in smaller parts.",
+            "retryAfterSeconds": 1,
+        },
+    )
     assert time.monotonic() - began >= 1
     assert (staged(store), staged_files(store)) == (0, 0)
+    assert hasty.stop() == 0
 
 
 def test_503_for_too_many_uploads_at_once(narrow: RunningServer) -> None:
     api, store = narrow.new_company("crowd")
     uri = api.define()
-    auth = api.bulk("GET", uri).request.headers["authorization"]
-    answers: list[Any] = []
-    # The slow upload is given up after a second, which a busy machine may need for the next one: then once more.
-    while 503 not in [answer.status_code for answer in answers] and len(answers) < 20:
-        with slow_upload(narrow.url, f"{BULK}{uri}/data", auth):
-            await_unfinished_file(store)
-            answers.append(api.upload(uri, [{"Id": "1"}]))
-    refused = answers[-1]
-    assert refused.headers["retry-after"] == "1"
-    assert refused.json() == {
-        "status": 503,
-        "error": "Service Unavailable",
-        "message": "The server is receiving 1 uploads, as many as it takes at once.",
-        "advice": "Send it again.",
-        "retryAfterSeconds": 1,
-    }
-    assert staged(store) == sum(answer.status_code == 204 for answer in answers)
+    with SlowUpload(api, uri, SLOW):
+        await_unfinished_file(store)
+        refused = api.upload(uri, [{"Id": "1"}])
+    assert (refused.status_code, refused.headers["retry-after"], refused.json()) == (
+        503,
+        "1",
+        {
+            "status": 503,
+            "error": "Service Unavailable",
+            "message": "The server is receiving 1 uploads, as many as it takes at once.",
+            "advice": "Send it again.",
+            "retryAfterSeconds": 1,
+        },
+    )
+    assert staged(store) == 0
+    until(lambda: api.upload(uri, [{"Id": "1"}]).status_code == 204, "the place is free again")
+    assert staged(store) == 1
 
 
 def await_unfinished_file(store: CompanyStore) -> None:
     """Wait until an upload is under way: until its file is begun."""
-    limit = time.monotonic() + 10
-    while not list(store.staging.root.glob("*.part")) and time.monotonic() < limit:
-        threading.Event().wait(0.005)
+    until(lambda: bool(list(store.staging.root.glob("*.part"))), "an upload is under way")
 
 
 def test_500_has_an_error_id_that_the_log_has(servers: StartServer) -> None:
@@ -420,23 +412,17 @@ def test_500_has_an_error_id_that_the_log_has(servers: StartServer) -> None:
             },
         )
         assert staged(store) == 0
-        deadline = time.monotonic() + 10
-        while not any(error_id in line for line in server.lines) and time.monotonic() < deadline:
-            threading.Event().wait(0.02)
-        assert any(error_id in line for line in server.lines)
+        until(lambda: any(error_id in line for line in server.lines), "the log has it")
     finally:
         assert server.stop() == 0
 
 
 def test_a_client_that_goes_away_leaves_nothing(api: Api, store: CompanyStore, server: RunningServer) -> None:
     uri = api.define()
-    auth = api.bulk("GET", uri).request.headers["authorization"]
-    with slow_upload(server.url, f"{BULK}{uri}/data", auth) as connection:
+    with SlowUpload(api, uri, SLOW) as upload:
         await_unfinished_file(store)
-        connection.shutdown(socket.SHUT_RDWR)
-    deadline = time.monotonic() + 10
-    while staged_files(store) and time.monotonic() < deadline:
-        threading.Event().wait(0.01)
+        upload.connection.shutdown(socket.SHUT_RDWR)
+    until(lambda: staged_files(store) == 0, "what was received is forgotten")
     assert (staged(store), staged_files(store)) == (0, 0)
 
 

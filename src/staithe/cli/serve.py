@@ -104,7 +104,7 @@ def serve(
     )
     check_tls_files(settings.tls_certificate, settings.tls_key)
     with hold_data(settings.data, alone=settings.has_store_of_its_own):
-        stores = Stores(settings.data, settings.database, settings.staging)
+        stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
         deployment.claim_staging_area(stores)
         made = accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)())
         if made is not None:

@@ -79,7 +79,7 @@ def worker(
             f"Make one with: staithe serve --data {data}; or name the servers' store with --database postgresql://...",
         )
     with hold_data(settings.data, alone=settings.has_store_of_its_own):
-        stores = Stores(settings.data, settings.database, settings.staging)
+        stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
         deployment.claim_staging_area(stores)
         supervisor = Supervisor(settings, stores)
         stop_on_signals(supervisor)

@@ -25,9 +25,6 @@ from staithe.services.queues import QueueFigures, read_figures
 LOGGER: Final = logging.getLogger(__name__)
 PATH: Final = "/metrics"
 CHARSET: Final = "; charset=utf-8"
-KEPT_SECONDS: Final = 5.0
-"""How old the numbers of the stores may be."""
-
 SHARE: Final = 10
 """Of the time that reading them took, so many times pass until it is done again: thousands of stores take seconds."""
 
@@ -40,10 +37,12 @@ class QueueGauges(Collector):
 
     Args:
         read: reads the queues.
+        kept_seconds: how old the numbers may be.
     """
 
-    def __init__(self, read: Callable[[], QueueFigures]) -> None:
+    def __init__(self, read: Callable[[], QueueFigures], kept_seconds: float) -> None:
         self.read = read
+        self.kept_seconds = kept_seconds
         self.lock = threading.Lock()
         self.figures: QueueFigures | None = None
         self.read_at = self.due_at = float("-inf")
@@ -94,7 +93,7 @@ class QueueGauges(Collector):
         with self.lock:
             if figures is not None:
                 self.figures, self.read_at = figures, ended
-            self.due_at = ended + max(KEPT_SECONDS, SHARE * (ended - begun))
+            self.due_at = ended + max(self.kept_seconds, SHARE * (ended - begun))
         self.done.set()
 
 
@@ -103,7 +102,7 @@ class MetricsEndpoint:
 
     def __init__(self, app: App) -> None:
         self.token = app.settings.metrics_token
-        queues = QueueGauges(lambda: read_figures(app.stores, app.clock()))
+        queues = QueueGauges(lambda: read_figures(app.stores, app.clock()), app.settings.pauses.figures_seconds)
         self.registry = registry_of_server(folder_of_server(), [queues])
 
     async def answer(self, request: AnyRequest) -> Answer:

@@ -13,7 +13,6 @@ from staithe.domain.company_limits import CompanyLimits, OwnLimits, check_own_li
 from staithe.services.stores import Stores
 from staithe.storage import company_limits
 
-REMEMBER_SECONDS: Final = 1.0
 MOST_REMEMBERED: Final = 10_000
 
 
@@ -44,11 +43,13 @@ class KnownLimits:
     Args:
         stores: of the server.
         defaults: for companies that have no limits of their own.
+        seconds: how long they are remembered.
     """
 
-    def __init__(self, stores: Stores, defaults: CompanyLimits) -> None:
+    def __init__(self, stores: Stores, defaults: CompanyLimits, seconds: float) -> None:
         self.stores = stores
         self.defaults = defaults
+        self.seconds = seconds
         self.remembered: dict[int, tuple[CompanyLimits, float]] = {}
         self.lock = threading.Lock()
 
@@ -62,5 +63,5 @@ class KnownLimits:
         with self.lock:
             if len(self.remembered) >= MOST_REMEMBERED:
                 self.remembered.clear()
-            self.remembered[company.id] = (limits, now + REMEMBER_SECONDS)
+            self.remembered[company.id] = (limits, now + self.seconds)
         return limits

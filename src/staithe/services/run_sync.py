@@ -27,8 +27,6 @@ from staithe.storage import syncs
 
 LOGGER: Final = logging.getLogger(__name__)
 MOST_ATTEMPTS: Final = 5
-PAUSE: Final = 5 * SECOND
-"""How long a sync is left alone after the object store has failed. It may fail for hours: no attempt is counted."""
 
 FAILURES: Final[Mapping[str, codes.StatusCode]] = {
     SYNC_ACTIONS: codes.STAGING_FAILED,
@@ -68,8 +66,10 @@ def bring_to_end(run: Run) -> None:
     except StagingUnavailable:
         run.end = None
         LOGGER.warning("sync %s of company %s waits for the staging area", sync.id, store.company.name)
+        # The object store may fail for hours: no attempt is counted.
+        until = run.clock() + int(run.pause_seconds * SECOND)
         with store.database.write(alone=False) as connection:
-            syncs.hand_back(connection, sync.id, run.owner, was_lost=run.was_lost, until=run.clock() + PAUSE)
+            syncs.hand_back(connection, sync.id, run.owner, was_lost=run.was_lost, until=until)
     except Busy:
         # Also at the commit, when its end was written but not stored.
         run.end = None

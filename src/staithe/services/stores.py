@@ -19,6 +19,7 @@ from typing import Final
 from staithe.domain.backups import Folder
 from staithe.domain.companies import Company
 from staithe.domain.errors import RequestError
+from staithe.domain.pauses import USUAL_PAUSES, Pauses
 from staithe.staging.area import StagingArea
 from staithe.storage import control
 from staithe.storage.database import Database
@@ -48,14 +49,15 @@ class Stores:
         data: the data directory.
         database: the URL of a PostgreSQL database; empty for SQLite files in the data directory.
         staging: where staged files are, `s3://bucket/prefix` or a directory; empty for the data directory.
+        pauses: how long an object store is waited for.
 
     Raises:
         ValidationFailed: `staging` is wrong.
     """
 
-    def __init__(self, data: Path, database: str = "", staging: str = "") -> None:
+    def __init__(self, data: Path, database: str = "", staging: str = "", pauses: Pauses = USUAL_PAUSES) -> None:
         self.data = data
-        self.area = StagingArea(staging, data)
+        self.area = StagingArea(staging, data, pauses)
         self.databases = open_databases(data, database)
         self.control: Database = self.databases.control
         self.hints: Database = self.databases.hints

@@ -10,6 +10,7 @@ from staithe.domain import codes
 from staithe.domain.definitions import StoredDefinition
 from staithe.domain.id_set import IdSet, SetChange, merge_changes
 from staithe.domain.limits import UNMAPPED_NAMES_LOGGED
+from staithe.domain.pauses import USUAL_PAUSES
 from staithe.domain.plan import SetStep, StepResult, apply_step, set_names
 from staithe.domain.syncs import LogEntry, Sync, SyncLog, SyncStatus
 from staithe.services.stores import CompanyStore
@@ -42,7 +43,8 @@ class SyncEnd:
 class Run:
     """One attempt of a worker at one sync.
 
-    `owner` is who holds its lease, `end` what was last written as the sync's end, committed or not.
+    `owner` is who holds its lease, `end` what was last written as the sync's end, committed or not. When the object
+    store fails, it is left alone for `pause_seconds`.
     """
 
     store: CompanyStore
@@ -50,6 +52,7 @@ class Run:
     owner: str
     clock: Clock
     should_stop: Callable[[], bool] = lambda: False
+    pause_seconds: float = USUAL_PAUSES.staging_seconds
     end: SyncEnd | None = None
 
     @property

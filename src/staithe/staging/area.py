@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from staithe.domain.errors import Conflict, StagingUnavailable
+from staithe.domain.pauses import USUAL_PAUSES, Pauses
 from staithe.staging.arrow_folder import ArrowFolder
 from staithe.staging.bucket import Bucket, read_bucket_address
 from staithe.staging.files import Files
@@ -32,15 +33,16 @@ class StagingArea:
     Args:
         address: `s3://bucket/prefix`, or a directory; empty for the data directory.
         data: the data directory.
+        pauses: how long an object store is waited for.
 
     Raises:
         ValidationFailed: the address is wrong.
     """
 
-    def __init__(self, address: str, data: Path) -> None:
+    def __init__(self, address: str, data: Path, pauses: Pauses = USUAL_PAUSES) -> None:
         self.data = data
         self.directory = Path(address) if address else data
-        self.bucket = Bucket(read_bucket_address(address)) if "://" in address else None
+        self.bucket = Bucket(read_bucket_address(address), pauses) if "://" in address else None
 
     def __str__(self) -> str:
         return str(self.directory.absolute() if self.bucket is None else self.bucket.address)

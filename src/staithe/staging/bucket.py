@@ -26,6 +26,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from staithe.domain.errors import Failure, StagingUnavailable, ValidationFailed
+from staithe.domain.pauses import Pauses
 
 LOGGER: Final = logging.getLogger(__name__)
 SCHEME: Final = "s3://"
@@ -37,11 +38,8 @@ VARIABLES: Final = {
 """Options that the environment may give; of several variables the first that is set. The SDK reads the credentials."""
 
 CONNECT_SECONDS: Final = 3.0
-SILENT_SECONDS: Final = 3.0
-"""How long nothing may come or go. The SDK notices after 3 to 10 seconds, so three attempts take half a minute."""
 ATTEMPTS: Final = 3
-HASTY_SECONDS: Final = 1.0
-"""As the two above, for what may be left to a later sweep, in one attempt."""
+"""The SDK notices after 3 to 10 seconds that nothing comes or goes, so three attempts take half a minute."""
 
 ONE_REQUEST_BYTES: Final = 4 * 1024 * 1024
 """Up to this an object is sent in one request: pyarrow does so below 5 MiB, the least size of a part in S3."""
@@ -128,15 +126,17 @@ def reaching(what: str) -> Generator[None]:
 class Bucket:
     """The objects under an address. A path is relative to it. Nothing is asked of the network before the first call."""
 
-    def __init__(self, address: BucketAddress) -> None:
+    def __init__(self, address: BucketAddress, pauses: Pauses) -> None:
         self.address = address
+        self.pauses = pauses
 
-    def open_file_system(self, seconds: float = SILENT_SECONDS, attempts: int = ATTEMPTS, **options: Any) -> Any:
+    def open_file_system(self, *, is_hasty: bool = False, **options: Any) -> Any:
         """A file system of pyarrow with our limits."""
+        seconds = self.pauses.hasty_seconds if is_hasty else self.pauses.silent_seconds
         return fs.S3FileSystem(
             connect_timeout=min(seconds, CONNECT_SECONDS),
             request_timeout=seconds,
-            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=attempts),
+            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1 if is_hasty else ATTEMPTS),
             **self.address.options,
             **options,
         )
@@ -154,7 +154,7 @@ class Bucket:
     @cached_property
     def hasty(self) -> Any:
         """For what may fail."""
-        return self.open_file_system(HASTY_SECONDS, 1)
+        return self.open_file_system(is_hasty=True)
 
     def full_path(self, path: str) -> str:
         """Bucket and key."""

@@ -1,0 +1,33 @@
+"""How long a server waits before it does something again. No option changes this; tests that wait for it shorten it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Pauses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Each in seconds."""
+
+    scan_seconds: float = 2.0
+    """Between two looks of a worker into every company."""
+
+    retention_seconds: float = 10.0
+    """Between two removals of what has expired."""
+
+    staging_seconds: float = 5.0
+    """A sync is left alone for so long after the object store has failed."""
+
+    silent_seconds: float = 3.0
+    """How long the object store may send and take nothing; three times in a row are a failure."""
+
+    hasty_seconds: float = 1.0
+    """The same for what may be left to a later sweep, and once."""
+
+    limits_seconds: float = 1.0
+    """How long the limits of a company are remembered."""
+
+    figures_seconds: float = 5.0
+    """How old the numbers of the stores in `/metrics` may be."""
+
+
+USUAL_PAUSES = Pauses()

@@ -1,0 +1,54 @@
+"""What `make nightly` does that `make test` does not: tests that it leaves out, and more effort in others.
+
+A test that is left out has the mark `nightly` with the reason. Each reason, and each effort with both its numbers,
+stands in CONTRIBUTING.md; tests/house holds that.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard something is tried by `make test`, and by `make nightly`."""
+
+    usual: int
+    nightly: int
+
+
+EFFORTS = {
+    "rounds of torture on each database": Effort(15, 1000),
+    "kills of workers amid an import": Effort(20, 200),
+    "times the examples of each property": Effort(1, 20),
+}
+VARIABLE = "STAITHE_NIGHTLY"
+"""Set for all processes of a nightly run: efforts are asked for when tests are imported."""
+
+
+def effort(name: str) -> int:
+    """How hard to try in this run."""
+    found = EFFORTS[name]
+    return found.nightly if os.environ.get(VARIABLE) else found.usual
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """The option that `make nightly` gives."""
+    parser.addoption("--nightly", action="store_true", help="leave out no test, and try harder: make nightly")
+
+
+def obey_option(config: pytest.Config) -> None:
+    """Tell the tests, before they are imported."""
+    if config.getoption("nightly"):
+        os.environ[VARIABLE] = "1"
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests out that only a nightly run has."""
+    if config.getoption("nightly"):
+        return
+    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
+    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
