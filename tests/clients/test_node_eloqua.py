@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.clients.installed import PROGRAMS, result_of, stored
+from tests.clients.installed import NODE, PROGRAMS, result_of, stored
 from tests.conftest import COMPANY_NUMBERS
 from tests.support.server import RunningServer
 
@@ -12,7 +12,7 @@ from tests.support.server import RunningServer
 def test_import_sync_and_export(server: RunningServer, tmp_path: Path) -> None:
     name = f"node{next(COMPANY_NUMBERS)}"
     _, store = server.new_company(name, contacts=3)
-    got = result_of(server, tmp_path, ["node", str(PROGRAMS / "eloqua_job.js"), name, "ann", "secret"])
+    got = result_of(server, tmp_path, [NODE, str(PROGRAMS / "eloqua_job.js"), name, "ann", "secret"])
     assert got["baseUrl"] == "https://secure.p01.eloqua.com"
     assert (got["imported"], got["exported"]) == ("success", "success")
     assert (got["list"]["name"], got["list"]["count"]) == ("Readers", "1200")

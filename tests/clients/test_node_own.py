@@ -6,15 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.installed import PROGRAMS, result_of
+from tests.clients.installed import NODE, PROGRAMS, result_of
 from tests.support.server import RunningServer
+
+WORDS = [NODE, "--no-warnings"]
+PROGRAM = str(PROGRAMS / "node_own.js")
+AS_OLDER = ["env", "-u", "NODE_USE_ENV_PROXY"]
+"""Without the variable, which Node.js heeds from 22.21 on, ours heeds no proxy: it is as older ones are."""
 
 WAYS = [("global-agent/bootstrap", "https"), (PROGRAMS / "undici_proxy.js", "fetch")]
 
 
 @pytest.mark.parametrize(("preloaded", "way"), WAYS)
-def test_a_preloaded_package_leads_to_the_proxy(
+def test_a_preloaded_package_leads_an_older_one_to_the_proxy(
     server: RunningServer, tmp_path: Path, preloaded: str | Path, way: str
 ) -> None:
-    words = ["node", "--no-warnings", "-r", str(preloaded), str(PROGRAMS / "node_own.js"), way]
+    words = [*AS_OLDER, *WORDS, "-r", str(preloaded), PROGRAM, way]
     assert result_of(server, tmp_path, words) == {"status": "alive"}
+
+
+@pytest.mark.parametrize("way", ["https", "fetch"])
+def test_a_newer_one_finds_the_proxy_by_itself(server: RunningServer, tmp_path: Path, way: str) -> None:
+    assert result_of(server, tmp_path, [*WORDS, PROGRAM, way]) == {"status": "alive"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.clients.installed import PROGRAMS, export_time, program_of, result_of, stored
+from tests.clients.installed import PROGRAMS, export_time, program_of_python, result_of, stored
 from tests.conftest import COMPANY_NUMBERS
 from tests.support.server import RunningServer
 
@@ -20,7 +20,7 @@ def test_import_look_ups_and_export(server: RunningServer, tmp_path: Path) -> No
     name = f"pyeloqua{next(COMPANY_NUMBERS)}"
     api, store = server.new_company(name, contacts=3)
     list_id = api.new_list("The readers")
-    python = program_of("pyeloqua", "python")
+    python = program_of_python("python")
     got = result_of(server, tmp_path, [python, str(PROGRAMS / "pyeloqua_job.py"), name, "ann", "secret"])
 
     assert got["wrongLogin"] == "Invalid login credentials"

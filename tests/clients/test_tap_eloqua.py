@@ -11,7 +11,7 @@ import pytest
 
 from staithe.services.contacts import ContactView
 from staithe.services.stores import CompanyStore
-from tests.clients.installed import moment_of, program_of, result_of, run_client, stored
+from tests.clients.installed import moment_of, program_of_python, result_of, run_client, stored
 from tests.conftest import StartServer
 from tests.support.api import Api
 from tests.support.oauth import REDIRECT, register
@@ -45,7 +45,7 @@ class Tap:
 
     def discover(self) -> dict[str, Any]:
         """The catalog, with contacts, all of their fields but the account's name, and email groups chosen."""
-        command = [program_of("tap-eloqua", "tap-eloqua"), "--config", str(self.config), "--discover"]
+        command = [program_of_python("tap-eloqua"), "--config", str(self.config), "--discover"]
         catalog = result_of(self.server, self.folder, command)
         contacts = stream_of(catalog, "contacts")
         for entry in contacts["metadata"]:
@@ -63,7 +63,7 @@ class Tap:
             path = self.folder / f"{name}.json"
             path.write_text(json.dumps(content))
             words += [f"--{name}", str(path)]
-        done = run_client(self.server, self.folder, [program_of("tap-eloqua", "tap-eloqua"), *words])
+        done = run_client(self.server, self.folder, [program_of_python("tap-eloqua"), *words])
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from tests.support import bare
 from tests.support.waiting import LONGEST_SECONDS
 
 BULK = "/api/bulk/2.0"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import curl
 from tests.support.demo import ServingDemo, run_demo, run_once
 from tests.support.waiting import LONGEST_SECONDS, until
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 def count_rejected(outcome: dict[str, Any]) -> dict[str, int]:
@@ -121,18 +120,19 @@ def test_a_column_without_a_file_is_refused() -> None:
     assert done.stderr == "staithe: --column: Must come with --file.\n"
 
 
-@needs_curl
-def test_every_printed_command_runs_and_ctrl_c_leaves_nothing() -> None:
+@pytest.mark.parametrize("kind", curl.KINDS)
+def test_every_printed_command_runs_and_ctrl_c_leaves_nothing(tmp_path: Path, kind: str) -> None:
+    program = curl.curl_in(tmp_path / "programs", kind)
     demo = ServingDemo("--contacts", "400", until="Serving until Ctrl-C")
     data = demo.temporary_directory()
     assert data.exists()
     commands = [line for line in demo.lines if line.startswith("curl ")]
-    upload, sync, contact_list = (run_in_bash(command) for command in commands)
+    upload, sync, contact_list = (run_in_shell(command, program) for command in commands)
     assert upload.startswith("HTTP/1.1 204")
     assert json.loads(sync)["status"] == "pending"
     before = json.loads(contact_list)["count"]
     until(
-        lambda: json.loads(run_in_bash(commands[2]))["count"] >= 100 - 2 - 3 + 2,
+        lambda: json.loads(run_in_shell(commands[2], program))["count"] >= 100 - 2 - 3 + 2,
         f"the contact list, which had {before} contacts, gets those of the upload",
     )
     assert demo.end(signal.SIGINT) == (0, "")
@@ -141,8 +141,12 @@ def test_every_printed_command_runs_and_ctrl_c_leaves_nothing() -> None:
     assert not [child for child in demo.children if child.is_running()]
 
 
-def run_in_bash(command: str) -> str:
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=LONGEST_SECONDS)
+def run_in_shell(command: str, program: Path) -> str:
+    """What a command for curl writes, as it is typed."""
+    environment = {**os.environ, "PATH": curl.path_with(program)}
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, text=True, timeout=LONGEST_SECONDS, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

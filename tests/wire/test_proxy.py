@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 import ssl
 import subprocess
@@ -17,6 +16,7 @@ import pytest
 import trustme
 
 from tests.conftest import StartServer
+from tests.support import curl
 from tests.support.api import Api
 from tests.support.run import OpenRun
 from tests.support.server import RunningServer
@@ -221,7 +221,10 @@ def test_an_upload_that_breaks_off_stores_nothing(run: OpenRun, api: Api, client
     assert client.get(f"https://secure.p01.eloqua.com{SYNCS}").status_code == 200
 
 
-def test_curl_uploads_with_an_expectation(run: OpenRun, client: httpx.Client, api: Api, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", curl.KINDS)
+def test_curl_uploads_with_an_expectation(
+    run: OpenRun, client: httpx.Client, api: Api, tmp_path: Path, kind: str
+) -> None:
     """curl asks before it sends a big body, and waits for `100 Continue`."""
     definition = define(client)
     file = tmp_path / "records.json"
@@ -229,10 +232,9 @@ def test_curl_uploads_with_an_expectation(run: OpenRun, client: httpx.Client, ap
     name = str(api.call("GET", "/id").json()["site"]["name"])
     words = ["-sS", "-v", "-u", f"{name}\\ann:secret", "-H", "Content-Type: application/json"]
     words += ["-H", "Expect: 100-continue", "--expect100-timeout", "60", "--data-binary", f"@{file}"]
-    curl = shutil.which("curl")
-    assert curl, "curl is needed for this test"
+    program = curl.curl_in(tmp_path / "programs", kind)
     done = subprocess.run(
-        [curl, *words, f"{definition}/data"],
+        [program, *words, f"{definition}/data"],
         env=run.environment,
         capture_output=True,
         text=True,
