@@ -10,6 +10,8 @@ CLIENTS := $(VENV)/clients
 # What the nightly run runs the tests on as well.
 NEWEST_PYTHON ?= $(shell for minor in 14 13 12 11; do python3.$$minor -c '' 2>/dev/null && command -v python3.$$minor && break; done)
 CITUS ?=
+# More processes than two cores have: tests wait for disks and for each other's servers. A file's tests share servers.
+PARALLEL := -n 4 --dist loadfile
 CLIENT_STAMPS := $(CLIENTS)/python/done $(CLIENTS)/node/done
 
 .DEFAULT_GOAL := help
@@ -67,12 +69,12 @@ check: $(VENV)/dev ## lint, format, types and import contracts
 	@$(BIN)/lint-imports --no-cache --no-logo
 
 test: check $(CLIENT_STAMPS) ## everything that check does, and all tests
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 $(ARGS)
+	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 nightly: check $(CLIENT_STAMPS) ## all tests with more effort, on the newest Python, and on Citus (CITUS=FOLDER)
-	@$(BIN)/python -m pytest --nightly -n auto --maxprocesses 4 $(ARGS)
+	@$(BIN)/python -m pytest --nightly $(PARALLEL) $(ARGS)
 	@$(MAKE) --no-print-directory test VENV=$(VENV)/newest CLIENTS=$(CLIENTS) PYTHON=$(NEWEST_PYTHON) ARGS='$(ARGS)'
-	@if test -n '$(CITUS)'; then STAITHE_TEST_POSTGRES='$(CITUS)' $(BIN)/python -m pytest -n auto --maxprocesses 4 -k postgresql $(ARGS); \
+	@if test -n '$(CITUS)'; then STAITHE_TEST_POSTGRES='$(CITUS)' $(BIN)/python -m pytest $(PARALLEL) -k postgresql $(ARGS); \
 	else echo 'NOT TESTED: Citus. Say where a PostgreSQL with Citus is: make nightly CITUS=/usr/lib/postgresql/17'; fi
 
 torture: $(VENV)/dev ## kill the server and the worker 1,000 times

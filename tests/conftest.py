@@ -29,6 +29,7 @@ pytest_configure = nightly.obey_option
 pytest_collection_modifyitems = nightly.leave_out
 NewDatabase = Callable[[], str]
 StartServer = Callable[..., RunningServer]
+Deployment = Callable[[str], RunningServer]
 COMPANY_NUMBERS = itertools.count(1)
 
 
@@ -63,9 +64,12 @@ def quick_pauses() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def database_kind(request: pytest.FixtureRequest) -> str:
-    """Where stores are: every test that has one runs with each."""
+    """Where stores are: every test that has one runs with each.
+
+    Each module runs with one and then with the other, so that what a module starts is started once for each.
+    """
     return request.param
 
 
@@ -77,7 +81,7 @@ def postgres() -> Iterator[OwnPostgres]:
     own.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_database(database_kind: str, request: pytest.FixtureRequest) -> NewDatabase:
     """Makes an empty database of the kind that is tested, and gives what `--database` takes."""
     if database_kind == "sqlite":
@@ -96,11 +100,25 @@ def database(new_database: NewDatabase, request: pytest.FixtureRequest) -> Itera
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) -> Iterator[RunningServer]:
-    """A running server with default settings."""
-    running = RunningServer(tmp_path_factory.mktemp("server") / "data", database=new_database())
-    yield running
-    assert running.stop() == 0
+def deployment(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """Returns the running server of a kind of database, which is started when it is first asked for."""
+    started: dict[str, RunningServer] = {}
+
+    def get(kind: str) -> RunningServer:
+        if kind not in started:
+            database = "" if kind == "sqlite" else request.getfixturevalue("postgres").new_database()
+            started[kind] = RunningServer(tmp_path_factory.mktemp(kind) / "data", database=database)
+        return started[kind]
+
+    yield get
+    for running in started.values():
+        assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+def server(deployment: Deployment, database_kind: str) -> RunningServer:
+    """A running server with default settings, the same for all modules."""
+    return deployment(database_kind)
 
 
 @pytest.fixture

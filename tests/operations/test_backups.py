@@ -17,8 +17,8 @@ from staithe.services import accounts, backups, restores
 from staithe.services.stores import CompanyStore, Stores
 from staithe.storage import dialect, sets
 from staithe.storage.tables import CONTACT, IMPORT_CHUNK, SYNC, UPLOAD
+from tests.conftest import Deployment
 from tests.fault.processes import child, paused
-from tests.operations.conftest import Deployment
 from tests.support.api import Api, add_to_list
 from tests.support.audit import staged_values
 from tests.support.backups import audit, back_up, new_name, restore

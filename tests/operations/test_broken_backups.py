@@ -29,7 +29,7 @@ from staithe.services.stores import Stores
 from staithe.staging import backup_file
 from staithe.storage import control
 from staithe.storage.tables import COMPANY
-from tests.operations.conftest import Deployment
+from tests.conftest import Deployment
 from tests.support.backups import audit, back_up, new_name, restore
 from tests.support.commands import staithe, where
 from tests.support.imports import run_import
