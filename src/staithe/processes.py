@@ -67,7 +67,7 @@ class Process(Protocol):
 
 
 class Program(NamedTuple):
-    """What a process is to do: `main` of a module, with one argument, and with some open files of the supervisor."""
+    """What a process is to do: `run` of a module, with one argument, and with some open files of the supervisor."""
 
     module: str
     argument: str
@@ -127,7 +127,6 @@ def environment_of(settings: Settings, metrics: Mapping[str, str]) -> dict[str, 
 
 def fork(program: Program, settings: Settings, metrics: Mapping[str, str]) -> ForkedProcess:
     """Start a process as a copy of this one."""
-    run = import_module(program.module).run
     supervisor = os.getpid()
     # What waits to be written would be written by both.
     flush()
@@ -137,7 +136,7 @@ def fork(program: Program, settings: Settings, metrics: Mapping[str, str]) -> Fo
     with blocked(STOP_SIGNALS):
         pid = os.fork()
         if pid == 0:
-            become_child(lambda: run(settings, program.argument, supervisor), program, settings, metrics)
+            become_child(program, supervisor, settings, metrics)
     gc.unfreeze()
     return ForkedProcess(pid)
 
@@ -152,19 +151,10 @@ def blocked(numbers: Sequence[signal.Signals]) -> Generator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class Run(Protocol):
-    """What a process does until it ends."""
-
-    def __call__(self) -> object:
-        """Do it."""
-        ...
-
-
-def become_child(run: Run, program: Program, settings: Settings, metrics: Mapping[str, str]) -> NoReturn:
+def become_child(program: Program, supervisor: int, settings: Settings, metrics: Mapping[str, str]) -> NoReturn:
     """Be a process of its own from the fork on, and end as an interpreter ends."""
     code = 1
     try:
-        supervisor = os.getppid()
         detach(program.files)
         os.environ.update(metrics)
         try:
@@ -175,7 +165,7 @@ def become_child(run: Run, program: Program, settings: Settings, metrics: Mappin
                 os.set_inheritable(file, True)
             words = interpreter_words(program, supervisor)
             os.execve(sys.executable, words, environment_of(settings, metrics))  # noqa: S606 (no shell is wanted)
-        run()
+        import_module(program.module).run(settings, program.argument, supervisor)
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
