@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, bindparam, delete, insert, select, update
 
 from staithe.domain.assets import Asset
 from staithe.domain.definitions import DefinitionKey
@@ -23,6 +23,14 @@ TABLES: Final[Mapping[str, Table]] = {
     "contactsegment": CONTACT_SEGMENT,
     "contactfilter": CONTACT_FILTER,
 }
+IS_IT: Final = {kind: table.c.id == bindparam("asset_id") for kind, table in TABLES.items()}
+SELECT: Final = {kind: select(table).where(IS_IT[kind]) for kind, table in TABLES.items()}
+SELECT_ID: Final = {kind: select(table.c.id).where(IS_IT[kind]) for kind, table in TABLES.items()}
+INSERT: Final = {kind: insert(table) for kind, table in TABLES.items()}
+UPDATE: Final = {kind: update(table).where(IS_IT[kind]) for kind, table in TABLES.items()}
+"""Each sets the columns that its parameters name."""
+
+DELETE: Final = {kind: delete(table).where(IS_IT[kind]) for kind, table in TABLES.items()}
 SEARCHABLE: Final[Mapping[str, PropertyType]] = {
     "name": PropertyType.TEXT,
     "id": PropertyType.NUMBER,
@@ -47,17 +55,15 @@ def to_asset(row: Row[Any]) -> Asset:
 
 def find_asset(connection: Connection, kind: str, asset_id: int) -> Asset | None:
     """One asset (`kind` is a key of `TABLES`, as in a statement)."""
-    table = TABLES[kind]
-    row = connection.execute(select(table).where(table.c.id == asset_id)).one_or_none()
+    row = connection.execute(SELECT[kind], {"asset_id": asset_id}).one_or_none()
     return None if row is None else to_asset(row)
 
 
 def asset_exists(connection: Connection, kind: str, asset_id: int) -> bool:
     """Whether there is such a list or group; nothing of any other kind exists."""
-    table = TABLES.get(kind)
-    if table is None:
+    if kind not in TABLES:
         return False
-    return connection.execute(select(table.c.id).where(table.c.id == asset_id)).first() is not None
+    return connection.execute(SELECT_ID[kind], {"asset_id": asset_id}).first() is not None
 
 
 def was_given(connection: Connection, kind: str, asset_id: int) -> bool:
@@ -69,7 +75,7 @@ def add_asset(connection: Connection, kind: str, columns: Mapping[str, object], 
     """Insert a list or group and give its id."""
     asset_id = counters.take_ids(connection, kind)
     audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
-    connection.execute(insert(TABLES[kind]).values(id=asset_id, **columns, **audit))
+    connection.execute(INSERT[kind], {"id": asset_id, **columns, **audit})
     return asset_id
 
 
@@ -77,29 +83,32 @@ def change_asset(
     connection: Connection, kind: str, asset_id: int, columns: Mapping[str, object], at: int, by: str
 ) -> None:
     """Change a list or group."""
-    table = TABLES[kind]
-    connection.execute(update(table).where(table.c.id == asset_id).values(**columns, updated_at=at, updated_by=by))
+    connection.execute(UPDATE[kind], {"asset_id": asset_id, **columns, "updated_at": at, "updated_by": by})
 
 
 def save_size(connection: Connection, kind: str, asset_id: int, size: int, at: int) -> None:
     """Remember how many contacts a segment or a filter has now."""
-    table = TABLES[kind]
-    connection.execute(update(table).where(table.c.id == asset_id).values(size=size, executed_at=at))
+    connection.execute(UPDATE[kind], {"asset_id": asset_id, "size": size, "executed_at": at})
 
 
 def remove_asset(connection: Connection, kind: str, asset_id: int) -> None:
     """Delete the row of a list or group."""
-    table = TABLES[kind]
-    connection.execute(delete(table).where(table.c.id == asset_id))
+    connection.execute(DELETE[kind], {"asset_id": asset_id})
+
+
+SELECT_NAMING: Final = (
+    select(DEFINITION_ASSET.c.kind, DEFINITION_ASSET.c.definition_id)
+    .where(
+        DEFINITION_ASSET.c.asset_kind == bindparam("asset_kind"), DEFINITION_ASSET.c.asset_id == bindparam("asset_id")
+    )
+    .order_by(DEFINITION_ASSET.c.kind, DEFINITION_ASSET.c.definition_id)
+)
 
 
 def keys_naming(connection: Connection, kind: str, asset_id: int) -> list[DefinitionKey]:
     """What identifies the definitions and segments that name an asset."""
-    named = DEFINITION_ASSET.c
-    query = select(named.kind, named.definition_id).where(named.asset_kind == kind, named.asset_id == asset_id)
-    return [
-        DefinitionKey(row[0], row[1]) for row in connection.execute(query.order_by(named.kind, named.definition_id))
-    ]
+    rows = connection.execute(SELECT_NAMING, {"asset_kind": kind, "asset_id": asset_id})
+    return [DefinitionKey(row[0], row[1]) for row in rows]
 
 
 def read_assets(connection: Connection, kind: str, query: ListQuery) -> tuple[list[Asset], int | None, bool]:
@@ -125,7 +134,11 @@ def search_assets(connection: Connection, kind: str, query: SearchQuery) -> tupl
     return [to_asset(row) for row in rows], total
 
 
+SELECT_LISTS: Final = (
+    select(CONTACT_LIST).where(CONTACT_LIST.c.id.in_(bindparam("ids", expanding=True))).order_by(CONTACT_LIST.c.id)
+)
+
+
 def lists_by_id(connection: Connection, ids: list[int]) -> list[Asset]:
     """The contact lists with these ids, in the order of their ids."""
-    query = select(CONTACT_LIST).where(CONTACT_LIST.c.id.in_(ids)).order_by(CONTACT_LIST.c.id)
-    return [to_asset(row) for row in connection.execute(query)]
+    return [to_asset(row) for row in connection.execute(SELECT_LISTS, {"ids": ids})]

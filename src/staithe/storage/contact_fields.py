@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, MetaData, Row, Table, insert, select, update
+from sqlalchemy import Connection, MetaData, Row, Table, bindparam, insert, select, update
 
 from staithe.domain.catalogue import STANDARD, Catalogue
 from staithe.domain.fields import Field
@@ -15,6 +15,10 @@ from staithe.storage.listing import columns_of
 from staithe.storage.tables import CONTACT, CONTACT_FIELD
 
 COUNTER: Final = "contactField"
+SELECT_FIELDS: Final = select(CONTACT_FIELD).order_by(CONTACT_FIELD.c.id)
+INSERT_FIELD: Final = insert(CONTACT_FIELD)
+UPDATE_FIELD: Final = update(CONTACT_FIELD).where(CONTACT_FIELD.c.id == bindparam("field_id"))
+"""Sets the columns that its parameters name."""
 
 
 def load_catalogue(connection: Connection) -> Catalogue:
@@ -25,7 +29,7 @@ def load_catalogue(connection: Connection) -> Catalogue:
 
 def own_fields(connection: Connection) -> tuple[Field, ...]:
     """The fields that the company has made, by id."""
-    return tuple(to_field(row) for row in connection.execute(select(CONTACT_FIELD).order_by(CONTACT_FIELD.c.id)))
+    return tuple(to_field(row) for row in connection.execute(SELECT_FIELDS))
 
 
 def to_field(row: Row[Any]) -> Field:
@@ -45,7 +49,7 @@ def take_number(connection: Connection) -> int:
 
 def add_field(connection: Connection, field: Field) -> None:
     """Insert a field, and add its column: contacts have no value in it yet."""
-    connection.execute(insert(CONTACT_FIELD).values(**to_row(field)))
+    connection.execute(INSERT_FIELD, to_row(field))
     add_column(connection, field)
 
 
@@ -58,7 +62,7 @@ def add_column(connection: Connection, field: Field) -> None:
 
 def change_field(connection: Connection, field: Field) -> None:
     """Write what may change of a field: all but its internal name and its type."""
-    connection.execute(update(CONTACT_FIELD).where(CONTACT_FIELD.c.id == field.id).values(**to_row(field)))
+    connection.execute(UPDATE_FIELD, {"field_id": field.id, **to_row(field)})
 
 
 def to_row(field: Field) -> dict[str, object]:

@@ -6,7 +6,21 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Insert,
+    Row,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.errors import StorageFull
@@ -89,16 +103,39 @@ def to_columns(values: Mapping[str, FieldValue], catalogue: Catalogue) -> dict[s
     return columns
 
 
+@lru_cache(maxsize=256)
+def select_contacts(table: Table) -> Select[Any]:
+    return select(table).where(table.c.id.in_(bindparam("ids", expanding=True))).order_by(table.c.id)
+
+
+@lru_cache(maxsize=256)
+def select_contact(table: Table) -> Select[Any]:
+    return select(table).where(table.c.id == bindparam("contact_id"))
+
+
+@lru_cache(maxsize=256)
+def insert_contact(table: Table) -> Insert:
+    return insert(table)
+
+
+@lru_cache(maxsize=256)
+def update_contact(table: Table) -> Update:
+    """Sets the columns that its parameters name."""
+    return update(table).where(table.c.id == bindparam("contact_id"))
+
+
 def find_contact(connection: Connection, catalogue: Catalogue, contact_id: int) -> Contact | None:
     """One contact by id."""
-    table = contact_table(catalogue)
-    row = connection.execute(select(table).where(table.c.id == contact_id)).one_or_none()
+    row = connection.execute(select_contact(contact_table(catalogue)), {"contact_id": contact_id}).one_or_none()
     return None if row is None else to_contact(row, catalogue)
+
+
+SELECT_BY_EMAIL: Final = select(CONTACT.c.id).where(CONTACT.c.email_key == bindparam("email"))
 
 
 def find_by_email(connection: Connection, email: str) -> int | None:
     """The id of the contact that has an email address."""
-    return connection.execute(select(CONTACT.c.id).where(CONTACT.c.email_key == normal_email(email))).scalar()
+    return connection.execute(SELECT_BY_EMAIL, {"email": normal_email(email)}).scalar()
 
 
 def match_emails(connection: Connection, emails: list[str]) -> list[int]:
@@ -115,7 +152,7 @@ def add_contact(
         raise StorageFull(f"The company has given all {CONTACT_ID} contact ids.", "Use another company.")
     audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
     columns = to_columns(values, catalogue)
-    connection.execute(insert(contact_table(catalogue)).values(id=contact_id, **columns, **audit))
+    connection.execute(insert_contact(contact_table(catalogue)), {"id": contact_id, **columns, **audit})
     sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(IdSet.of([contact_id]), IdSet())})
     bump_version(connection)
     return contact_id
@@ -126,15 +163,24 @@ def change_contact(
 ) -> None:
     """Change the given fields of one contact."""
     columns = to_columns(values, catalogue)
-    table = contact_table(catalogue)
-    connection.execute(update(table).where(table.c.id == contact_id).values(**columns, updated_at=at, updated_by=by))
+    changes = {**columns, "updated_at": at, "updated_by": by}
+    connection.execute(update_contact(contact_table(catalogue)), {"contact_id": contact_id, **changes})
     if "email_key" in columns:
         bump_version(connection)
 
 
+DELETE_CONTACT: Final = delete(CONTACT).where(CONTACT.c.id == bindparam("contact_id"))
+SELECT_NAMED_CHUNKS: Final = (
+    select(ID_SET.c.name, ID_SET_CHUNK.c.bits)
+    .join(ID_SET_CHUNK, ID_SET_CHUNK.c.set_id == ID_SET.c.id)
+    .where(ID_SET_CHUNK.c.chunk == bindparam("chunk"))
+    .order_by(ID_SET.c.id)
+)
+
+
 def remove_contact(connection: Connection, contact_id: int, change_id: int) -> None:
     """Delete one contact, and take it out of every set it is in."""
-    connection.execute(delete(CONTACT).where(CONTACT.c.id == contact_id))
+    connection.execute(DELETE_CONTACT, {"contact_id": contact_id})
     gone = SetChange(IdSet(), IdSet.of([contact_id]))
     sets.change_sets(connection, change_id, dict.fromkeys(sets_of(connection, contact_id), gone))
     bump_version(connection)
@@ -142,9 +188,7 @@ def remove_contact(connection: Connection, contact_id: int, change_id: int) -> N
 
 def sets_of(connection: Connection, contact_id: int) -> list[str]:
     """The names of all sets that a contact is in: reads one chunk of each."""
-    chunk = contact_id // CHUNK_IDS
-    query = select(ID_SET.c.name, ID_SET_CHUNK.c.bits).join(ID_SET_CHUNK, ID_SET_CHUNK.c.set_id == ID_SET.c.id)
-    rows = connection.execute(query.where(ID_SET_CHUNK.c.chunk == chunk).order_by(ID_SET.c.id))
+    rows = connection.execute(SELECT_NAMED_CHUNKS, {"chunk": contact_id // CHUNK_IDS})
     return [name for name, bits in rows if contact_id in IdSet.from_chunks([bits])]
 
 
@@ -167,7 +211,7 @@ def search_contacts(connection: Connection, catalogue: Catalogue, query: SearchQ
     # The set knows which ids stand on a page, so that the last page is as fast as the first.
     everyone = sets.load_set(connection, CONTACTS_SET)
     page = list(everyone.page(query.offset, query.count))
-    found = connection.execute(select(table).where(table.c.id.in_(page)).order_by(table.c.id))
+    found = connection.execute(select_contacts(table), {"ids": page})
     return [to_contact(row, catalogue) for row in found], len(everyone)
 
 
@@ -185,6 +229,9 @@ def to_condition(columns: Mapping[str, ColumnElement[Any]], term: Condition) -> 
     return and_(column >= prefix, column <= prefix + LAST_CHARACTER, like(column, key))
 
 
+SELECT_ANY: Final = select(CONTACT.c.id).limit(1)
+
+
 def seed_contacts(connection: Connection, count: int, at: int, by: str, change_id: int) -> Iterator[int]:
     """Insert `count` contacts `contact-{id}@example.com` in one transaction, yielding how many are done.
 
@@ -192,7 +239,7 @@ def seed_contacts(connection: Connection, count: int, at: int, by: str, change_i
     """
     first = counters.take_ids(connection, counters.CONTACTS, count) - count + 1
     by_email = next(index for index in CONTACT.indexes if index.name == "contact_by_email")
-    is_empty = connection.execute(select(CONTACT.c.id).limit(1)).first() is None
+    is_empty = connection.execute(SELECT_ANY).first() is None
     if is_empty:
         by_email.drop(connection)
     for start in range(first, first + count, SEED_ROWS):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Executable, Select, Table, bindparam, delete, func, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.identifiers import NUL
@@ -25,29 +25,38 @@ def add_company(connection: Connection, name: str, at: int) -> Company | None:
 
 def insert_company(connection: Connection, name: str, at: int, **more: int) -> Company | None:
     values = {"name": name, "name_key": name.lower(), "created_at": at, **more}
-    statement = dialect.insert(connection, COMPANY).values(values).on_conflict_do_nothing()
-    made = connection.execute(statement.returning(COMPANY.c.id)).scalar()
+    made = connection.execute(insert_new_company(connection), values).scalar()
     return None if made is None else Company(made, name)
+
+
+@dialect.built_once
+def insert_new_company(connection: Connection) -> Executable:
+    return dialect.insert(connection, COMPANY).on_conflict_do_nothing().returning(COMPANY.c.id)
+
+
+SELECT_COMPANY: Final = select(COMPANY).where(IS_WHOLE, COMPANY.c.name_key == bindparam("key"))
+SELECT_COMPANIES: Final = select(COMPANY).where(IS_WHOLE).order_by(COMPANY.c.id)
+SELECT_RESTORED: Final = select(COMPANY).where(~IS_WHOLE).order_by(COMPANY.c.id)
 
 
 def find_company(connection: Connection, name: str) -> Company | None:
     """A company by name, in any case."""
-    row = connection.execute(select(COMPANY).where(IS_WHOLE, COMPANY.c.name_key == name.lower())).one_or_none()
+    row = connection.execute(SELECT_COMPANY, {"key": name.lower()}).one_or_none()
     return None if row is None else Company(row.id, row.name)
 
 
 def all_companies(connection: Connection) -> list[Company]:
     """Every company, by id."""
-    return to_companies(connection, select(COMPANY).where(IS_WHOLE))
+    return to_companies(connection, SELECT_COMPANIES)
 
 
 def to_companies(connection: Connection, query: Select[Any]) -> list[Company]:
-    return [Company(row.id, row.name) for row in connection.execute(query.order_by(COMPANY.c.id))]
+    return [Company(row.id, row.name) for row in connection.execute(query)]
 
 
 def companies_restored(connection: Connection) -> list[Company]:
     """The companies whose restore has begun and is not complete."""
-    return to_companies(connection, select(COMPANY).where(~IS_WHOLE))
+    return to_companies(connection, SELECT_RESTORED)
 
 
 def begin_restore(connection: Connection, name: str, at: int) -> Company | None:
@@ -55,15 +64,20 @@ def begin_restore(connection: Connection, name: str, at: int) -> Company | None:
     return insert_company(connection, name, at, restore_began_at=at)
 
 
+END_RESTORE: Final = (
+    update(COMPANY).where(COMPANY.c.id == bindparam("company_id"), ~IS_WHOLE).values(restore_began_at=None)
+)
+DELETE_RESTORED: Final = delete(COMPANY).where(COMPANY.c.id == bindparam("company_id"), ~IS_WHOLE)
+
+
 def end_restore(connection: Connection, company: Company) -> bool:
     """Let a company be seen. False, and nothing is changed, if its restore was given up."""
-    whole = update(COMPANY).where(COMPANY.c.id == company.id, ~IS_WHOLE).values(restore_began_at=None)
-    return connection.execute(whole).rowcount == 1
+    return connection.execute(END_RESTORE, {"company_id": company.id}).rowcount == 1
 
 
 def forget_restore(connection: Connection, company: Company) -> None:
     """Delete the row of a company whose restore is given up; what it has stored must be gone already."""
-    connection.execute(delete(COMPANY).where(COMPANY.c.id == company.id, ~IS_WHOLE))
+    connection.execute(DELETE_RESTORED, {"company_id": company.id})
 
 
 def add_restored(connection: Connection, company: Company, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
@@ -72,22 +86,29 @@ def add_restored(connection: Connection, company: Company, table: Table, values:
         connection.execute(insert(table).values(company_id=company.id, **dict(zip(values, row, strict=True))))
 
 
+INSERT_USER: Final = insert(USER).returning(USER.c.id)
+
+
 def add_user(connection: Connection, company: Company, name: str, password_hash: str, role: Role, at: int) -> User:
     """Insert a user."""
-    statement = insert(USER).values(
-        company_id=company.id,
-        name=name,
-        name_key=name.lower(),
-        password_hash=password_hash,
-        role=role.value,
-        created_at=at,
-    )
-    return User(connection.execute(statement.returning(USER.c.id)).scalar_one(), company, name, role)
+    values = {
+        "company_id": company.id,
+        "name": name,
+        "name_key": name.lower(),
+        "password_hash": password_hash,
+        "role": role.value,
+        "created_at": at,
+    }
+    return User(connection.execute(INSERT_USER, values).scalar_one(), company, name, role)
+
+
+UPDATE_USER: Final = update(USER).where(USER.c.id == bindparam("user_id"))
+"""Sets the columns that its parameters name."""
 
 
 def change_user(connection: Connection, user: User, password_hash: str, role: Role) -> None:
     """Give a user another password and role."""
-    connection.execute(update(USER).where(USER.c.id == user.id).values(password_hash=password_hash, role=role.value))
+    connection.execute(UPDATE_USER, {"user_id": user.id, "password_hash": password_hash, "role": role.value})
 
 
 SELECT_USER: Final = (
@@ -95,7 +116,7 @@ SELECT_USER: Final = (
     .join(COMPANY, COMPANY.c.id == USER.c.company_id)
     .where(IS_WHOLE, COMPANY.c.name_key == bindparam("company_key"), USER.c.name_key == bindparam("user_key"))
 )
-"""Every request with a password reads this: to make the statement anew takes longer than to run it."""
+SELECT_USERS: Final = select(USER).where(USER.c.company_id == bindparam("company")).order_by(USER.c.id)
 
 
 def find_user(connection: Connection, company_name: str, user_name: str) -> tuple[User, str] | None:
@@ -111,7 +132,7 @@ def find_user(connection: Connection, company_name: str, user_name: str) -> tupl
 
 def users_of(connection: Connection, company: Company) -> list[User]:
     """Every user of a company, by id."""
-    rows = connection.execute(select(USER).where(USER.c.company_id == company.id).order_by(USER.c.id))
+    rows = connection.execute(SELECT_USERS, {"company": company.id})
     return [User(row.id, company, row.name, Role(row.role)) for row in rows]
 
 
@@ -134,22 +155,28 @@ def forget_hint(connection: Connection, company_id: int, hints: int) -> None:
     connection.execute(delete(PENDING).where(PENDING.c.company_id == company_id, PENDING.c.hints == hints))
 
 
+COUNT_COMPANIES: Final = select(func.count()).select_from(COMPANY).where(IS_WHOLE)
+SELECT_DEPLOYMENT: Final = select(DEPLOYMENT)
+INSERT_DEPLOYMENT: Final = insert(DEPLOYMENT)
+UPDATE_DEPLOYMENT: Final = update(DEPLOYMENT)
+
+
 def is_empty(connection: Connection) -> bool:
     """Whether there is no company yet."""
-    return connection.execute(select(func.count()).select_from(COMPANY).where(IS_WHOLE)).scalar_one() == 0
+    return connection.execute(COUNT_COMPANIES).scalar_one() == 0
 
 
 def find_deployment(connection: Connection) -> tuple[str, str] | None:
     """The id of the deployment and where its staged files are (empty if it has none yet); None before it has an id."""
-    row = connection.execute(select(DEPLOYMENT)).one_or_none()
+    row = connection.execute(SELECT_DEPLOYMENT).one_or_none()
     return None if row is None else (row.id, row.staging)
 
 
 def add_deployment(connection: Connection, deployment_id: str) -> None:
     """Give the deployment its id; it must have none."""
-    connection.execute(insert(DEPLOYMENT).values(id=deployment_id, staging=""))
+    connection.execute(INSERT_DEPLOYMENT, {"id": deployment_id, "staging": ""})
 
 
 def note_staging(connection: Connection, staging: str) -> None:
     """Write down where the deployment's staged files are."""
-    connection.execute(update(DEPLOYMENT).values(staging=staging))
+    connection.execute(UPDATE_DEPLOYMENT, {"staging": staging})

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from staithe.domain.definitions import TYPES, Definition, DefinitionKey, StoredDefinition, assets_of
 from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.storage import counters
+from staithe.storage.definition_keys import is_of_definition, parameters_of
 from staithe.storage.listing import read_page
 from staithe.storage.tables import DEFINITION, DEFINITION_ASSET
 
@@ -42,14 +43,19 @@ def to_definition(row: Row[Any]) -> StoredDefinition:
     )
 
 
-def is_definition(key: DefinitionKey) -> ColumnElement[bool]:
-    return and_(DEFINITION.c.kind == key.kind, DEFINITION.c.id == key.id)
+IS_IT: Final = is_of_definition(DEFINITION.c.kind, DEFINITION.c.id)
+SELECT_DEFINITION: Final = select(DEFINITION).where(IS_IT)
+HOLD_DEFINITION: Final = SELECT_DEFINITION.with_for_update()
+INSERT_DEFINITION: Final = insert(DEFINITION)
+UPDATE_DEFINITION: Final = update(DEFINITION).where(IS_IT)
+"""Sets the columns that its parameters name."""
+
+DELETE_DEFINITION: Final = delete(DEFINITION).where(IS_IT)
 
 
 def find_definition(connection: Connection, key: DefinitionKey, *, hold: bool = False) -> StoredDefinition | None:
     """One definition; with `hold` nobody else changes or deletes it until this write transaction ends."""
-    query = select(DEFINITION).where(is_definition(key))
-    row = connection.execute(query.with_for_update() if hold else query).one_or_none()
+    row = connection.execute(HOLD_DEFINITION if hold else SELECT_DEFINITION, parameters_of(key)).one_or_none()
     return None if row is None else to_definition(row)
 
 
@@ -64,17 +70,18 @@ def add_definition(
     """Insert a definition and give what identifies it."""
     key = DefinitionKey(kind, counters.take_ids(connection, kind))
     connection.execute(
-        insert(DEFINITION).values(
-            kind=kind,
-            id=key.id,
-            element=element,
-            name=definition.name,
-            body=msgspec.json.encode(definition),
-            created_at=at,
-            created_by=by,
-            updated_at=at,
-            updated_by=by,
-        )
+        INSERT_DEFINITION,
+        {
+            "kind": kind,
+            "id": key.id,
+            "element": element,
+            "name": definition.name,
+            "body": msgspec.json.encode(definition),
+            "created_at": at,
+            "created_by": by,
+            "updated_at": at,
+            "updated_by": by,
+        },
     )
     name_assets(connection, key, assets_of(definition))
     return key
@@ -82,18 +89,22 @@ def add_definition(
 
 def replace_definition(connection: Connection, key: DefinitionKey, definition: Definition, at: int, by: str) -> None:
     """Replace all of a definition but its id and its creation."""
-    connection.execute(
-        update(DEFINITION)
-        .where(is_definition(key))
-        .values(name=definition.name, body=msgspec.json.encode(definition), updated_at=at, updated_by=by)
-    )
+    body = msgspec.json.encode(definition)
+    changes = {"name": definition.name, "body": body, "updated_at": at, "updated_by": by}
+    connection.execute(UPDATE_DEFINITION, {**parameters_of(key), **changes})
     name_assets(connection, key, assets_of(definition))
 
 
 def remove_definition(connection: Connection, key: DefinitionKey) -> None:
     """Delete a definition; its syncs, logs and rejects stay."""
     forget_assets(connection, key)
-    connection.execute(delete(DEFINITION).where(is_definition(key)))
+    connection.execute(DELETE_DEFINITION, parameters_of(key))
+
+
+INSERT_ASSETS: Final = insert(DEFINITION_ASSET)
+DELETE_ASSETS: Final = delete(DEFINITION_ASSET).where(
+    is_of_definition(DEFINITION_ASSET.c.kind, DEFINITION_ASSET.c.definition_id)
+)
 
 
 def name_assets(connection: Connection, key: DefinitionKey, assets: Iterable[tuple[str, int]]) -> None:
@@ -103,19 +114,17 @@ def name_assets(connection: Connection, key: DefinitionKey, assets: Iterable[tup
         {"asset_kind": kind, "asset_id": number, "kind": key.kind, "definition_id": key.id} for kind, number in assets
     ]
     if rows:
-        connection.execute(insert(DEFINITION_ASSET), rows)
+        connection.execute(INSERT_ASSETS, rows)
 
 
 def forget_assets(connection: Connection, key: DefinitionKey) -> None:
     """A definition or a segment names nothing any more."""
-    connection.execute(
-        delete(DEFINITION_ASSET).where(DEFINITION_ASSET.c.kind == key.kind, DEFINITION_ASSET.c.definition_id == key.id)
-    )
+    connection.execute(DELETE_ASSETS, parameters_of(key))
 
 
 def mark_synced(connection: Connection, key: DefinitionKey, at: int) -> None:
     """Remember that a definition was used."""
-    connection.execute(update(DEFINITION).where(is_definition(key)).values(last_synced_at=at))
+    connection.execute(UPDATE_DEFINITION, {**parameters_of(key), "last_synced_at": at})
 
 
 def read_definitions(
@@ -129,12 +138,16 @@ def read_definitions(
     return [to_definition(row) for row in rows], total, more
 
 
+SELECT_UNCHANGED: Final = select(DEFINITION).where(DEFINITION.c.updated_at <= bindparam("moment"))
+COUNT_DEFINITIONS: Final = select(func.count()).select_from(DEFINITION)
+
+
 def unchanged_since(connection: Connection, moment: int) -> list[tuple[StoredDefinition, int]]:
     """The definitions last changed before a moment, each with when it was last used: created or synced."""
-    rows = connection.execute(select(DEFINITION).where(DEFINITION.c.updated_at <= moment))
+    rows = connection.execute(SELECT_UNCHANGED, {"moment": moment})
     return [(to_definition(row), max(row.created_at, row.last_synced_at or 0)) for row in rows]
 
 
 def count_definitions(connection: Connection) -> int:
     """How many definitions there are."""
-    return connection.execute(select(func.count()).select_from(DEFINITION)).scalar_one()
+    return connection.execute(COUNT_DEFINITIONS).scalar_one()

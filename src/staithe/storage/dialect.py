@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from functools import wraps
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table
 from sqlalchemy.dialects import postgresql as postgresql_dialect
@@ -14,6 +15,8 @@ from staithe.domain.export_plan import ExportPlan
 from staithe.domain.fields import FieldValue
 from staithe.domain.id_set import IdSet
 from staithe.storage import postgres_statements, sqlite_statements
+
+T = TypeVar("T")
 
 
 class Dialect(Protocol):
@@ -108,3 +111,17 @@ def insert(connection: Connection, table: Table) -> sqlite_dialect.Insert | post
     """An INSERT that knows `on_conflict_do_update`; both dialects spell it the same, each has a class of its own."""
     is_postgres = connection.dialect.name == "postgresql"
     return postgresql_dialect.insert(table) if is_postgres else sqlite_dialect.insert(table)
+
+
+def built_once(build: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    """What makes a statement of `insert` for a connection: it is made once for each dialect."""
+    made: dict[str, T] = {}
+
+    @wraps(build)
+    def find(connection: Connection) -> T:
+        name = connection.dialect.name
+        if name not in made:
+            made[name] = build(connection)
+        return made[name]
+
+    return find

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
 
-from sqlalchemy import Connection, and_, exc, func, or_, select
+from sqlalchemy import Connection, and_, bindparam, exc, func, or_, select
 
 from staithe.domain.companies import Company
 from staithe.domain.doctor_facts import QueueFacts, SchemaFacts, SqliteFacts
@@ -183,9 +183,12 @@ def schema_facts(connection: Connection, store: str, migrations: str) -> SchemaF
     return SchemaFacts(store, schema_version(connection), newest, schema)
 
 
+SELECT_COMPANIES: Final = select(COMPANY.c.id, COMPANY.c.name).order_by(COMPANY.c.id)
+
+
 def companies_as_they_are(connection: Connection) -> list[Company]:
     """Every company, by id, from the columns that the first schema had: an older one lacks those that came later."""
-    rows = connection.execute(select(COMPANY.c.id, COMPANY.c.name).order_by(COMPANY.c.id))
+    rows = connection.execute(SELECT_COMPANIES)
     return [Company(row.id, row.name) for row in rows]
 
 
@@ -197,23 +200,22 @@ def sqlite_facts(connection: Connection) -> SqliteFacts:
     return SqliteFacts(tuple(map(int, version.split("."))), journal_mode, SYNCHRONOUS[synchronous])
 
 
+IS_PENDING: Final = SYNC.c.status == SyncStatus.PENDING.value
+IS_ACTIVE: Final = SYNC.c.status == SyncStatus.ACTIVE.value
+IS_LAPSED: Final = and_(IS_ACTIVE, or_(SYNC.c.lease_until < bindparam("now"), SYNC.c.lease_until.is_(None)))
+COUNT_SYNCS: Final = select(
+    func.count().filter(IS_PENDING).label("pending"),
+    func.count().filter(IS_ACTIVE).label("active"),
+    func.count().filter(IS_LAPSED).label("lapsed"),
+    func.min(SYNC.c.created_at).filter(IS_PENDING).label("oldest"),
+).where(or_(IS_PENDING, IS_ACTIVE))
+SELECT_NEWEST: Final = [select(func.coalesce(func.max(table.c.created_at), 0)) for table in (SYNC, UPLOAD)]
+
+
 def queue_facts(connection: Connection, company: str, now: int) -> QueueFacts:
     """The pending and active syncs of a company, and how far its newest row lies in the future."""
-    is_pending = SYNC.c.status == SyncStatus.PENDING.value
-    is_active = SYNC.c.status == SyncStatus.ACTIVE.value
-    is_lapsed = and_(is_active, or_(SYNC.c.lease_until < now, SYNC.c.lease_until.is_(None)))
-    counted = connection.execute(
-        select(
-            func.count().filter(is_pending).label("pending"),
-            func.count().filter(is_active).label("active"),
-            func.count().filter(is_lapsed).label("lapsed"),
-            func.min(SYNC.c.created_at).filter(is_pending).label("oldest"),
-        ).where(or_(is_pending, is_active))
-    ).one()
-    newest = max(
-        connection.execute(select(func.coalesce(func.max(table.c.created_at), 0))).scalar_one()
-        for table in (SYNC, UPLOAD)
-    )
+    counted = connection.execute(COUNT_SYNCS, {"now": now}).one()
+    newest = max(connection.execute(query).scalar_one() for query in SELECT_NEWEST)
     return QueueFacts(
         company=company,
         pending=counted.pending,

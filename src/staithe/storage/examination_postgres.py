@@ -20,6 +20,7 @@ STATE: Final = text(
     "has_database_privilege(current_database(), 'CREATE') AS may_make_schemas, "
     "(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') AS connections"
 )
+SETTING: Final = text("SELECT current_setting(:name)")
 CLOCK: Final = text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 
 
@@ -32,10 +33,7 @@ def postgres_facts(connection: Connection, clock: Callable[[], int]) -> Postgres
     return PostgresFacts(
         version=state.version,
         encoding=state.encoding,
-        settings={
-            name: str(connection.execute(text("SELECT current_setting(:name)"), {"name": name}).scalar_one())
-            for name in POSTGRES_SETTINGS
-        },
+        settings={name: str(connection.execute(SETTING, {"name": name}).scalar_one()) for name in POSTGRES_SETTINGS},
         is_standby=state.is_standby,
         may_make_schemas=state.may_make_schemas,
         connections=state.connections,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from staithe.domain.id_set import IdSet
 from staithe.storage.tables import IMPORT_CHUNK
@@ -34,33 +34,39 @@ def to_chunk(row: Row[Any]) -> ImportChunk:
     return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, row.reject_file)
 
 
+IS_OF_SYNC: Final = IMPORT_CHUNK.c.sync_id == bindparam("of_sync")
+INSERT_CHUNK: Final = insert(IMPORT_CHUNK)
+SELECT_CHUNKS: Final = select(IMPORT_CHUNK).where(IS_OF_SYNC).order_by(IMPORT_CHUNK.c.records_done)
+DELETE_CHUNKS: Final = delete(IMPORT_CHUNK).where(IS_OF_SYNC)
+SELECT_REJECT_FILES: Final = select(IMPORT_CHUNK.c.reject_file).where(IMPORT_CHUNK.c.reject_file.is_not(None))
+
+
 def add_chunk(connection: Connection, sync_id: int, chunk: ImportChunk) -> None:
     """Enter a chunk, in the transaction that has its effects."""
     connection.execute(
-        insert(IMPORT_CHUNK).values(
-            sync_id=sync_id,
-            records_done=chunk.records_done,
-            created=chunk.created,
-            updated=chunk.updated,
-            contacts=chunk.contacts.to_bytes(),
-            reject_counts=msgspec.json.encode(chunk.reject_counts),
-            reject_file=chunk.reject_file,
-        )
+        INSERT_CHUNK,
+        {
+            "sync_id": sync_id,
+            "records_done": chunk.records_done,
+            "created": chunk.created,
+            "updated": chunk.updated,
+            "contacts": chunk.contacts.to_bytes(),
+            "reject_counts": msgspec.json.encode(chunk.reject_counts),
+            "reject_file": chunk.reject_file,
+        },
     )
 
 
 def read_chunks(connection: Connection, sync_id: int) -> list[ImportChunk]:
     """The chunks of a sync that are done, in their order."""
-    query = select(IMPORT_CHUNK).where(IMPORT_CHUNK.c.sync_id == sync_id).order_by(IMPORT_CHUNK.c.records_done)
-    return [to_chunk(row) for row in connection.execute(query)]
+    return [to_chunk(row) for row in connection.execute(SELECT_CHUNKS, {"of_sync": sync_id})]
 
 
 def forget_chunks(connection: Connection, sync_id: int) -> None:
     """Remove the rows of a sync that has ended."""
-    connection.execute(delete(IMPORT_CHUNK).where(IMPORT_CHUNK.c.sync_id == sync_id))
+    connection.execute(DELETE_CHUNKS, {"of_sync": sync_id})
 
 
 def reject_files(connection: Connection) -> set[str]:
     """Every file of rejects that a chunk names."""
-    query = select(IMPORT_CHUNK.c.reject_file).where(IMPORT_CHUNK.c.reject_file.is_not(None))
-    return set(connection.execute(query).scalars())
+    return set(connection.execute(SELECT_REJECT_FILES).scalars())

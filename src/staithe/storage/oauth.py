@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, delete, exists, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.identifiers import NUL
@@ -43,24 +43,32 @@ class Held(Struct, frozen=True):
     password_hash: str
 
 
+INSERT_CLIENT: Final = insert(OAUTH_CLIENT).returning(OAUTH_CLIENT.c.id)
+
+
 def add_client(connection: Connection, client: Client, secret_hash: bytes, at: int) -> Client:
     """Insert a client, and give it with its id."""
-    statement = insert(OAUTH_CLIENT).values(
-        company_id=client.company.id,
-        name=client.name,
-        name_key=client.name.lower(),
-        identifier=client.identifier,
-        secret_hash=secret_hash,
-        redirect_uris=msgspec.json.encode(client.redirect_uris).decode(),
-        created_at=at,
-    )
-    new_id = connection.execute(statement.returning(OAUTH_CLIENT.c.id)).scalar_one()
+    values = {
+        "company_id": client.company.id,
+        "name": client.name,
+        "name_key": client.name.lower(),
+        "identifier": client.identifier,
+        "secret_hash": secret_hash,
+        "redirect_uris": msgspec.json.encode(client.redirect_uris).decode(),
+        "created_at": at,
+    }
+    new_id = connection.execute(INSERT_CLIENT, values).scalar_one()
     return msgspec.structs.replace(client, id=new_id)
 
 
 SELECT_CLIENTS: Final = select(OAUTH_CLIENT, COMPANY.c.name.label("company_name")).join(
     COMPANY, COMPANY.c.id == OAUTH_CLIENT.c.company_id
 )
+SELECT_CLIENT: Final = SELECT_CLIENTS.where(OAUTH_CLIENT.c.identifier == bindparam("identifier"))
+SELECT_NAMED_CLIENT: Final = SELECT_CLIENTS.where(
+    OAUTH_CLIENT.c.company_id == bindparam("company"), OAUTH_CLIENT.c.name_key == bindparam("key")
+)
+SELECT_ALL_CLIENTS: Final = SELECT_CLIENTS.order_by(OAUTH_CLIENT.c.company_id, OAUTH_CLIENT.c.id)
 
 
 def to_client(row: Row[Any]) -> Client:
@@ -72,55 +80,67 @@ def find_client(connection: Connection, identifier: str) -> tuple[Client, bytes]
     """A client by what the wire calls client_id, with the hash of its secret."""
     if NUL in identifier:
         return None
-    row = connection.execute(SELECT_CLIENTS.where(OAUTH_CLIENT.c.identifier == identifier)).one_or_none()
+    row = connection.execute(SELECT_CLIENT, {"identifier": identifier}).one_or_none()
     return None if row is None else (to_client(row), row.secret_hash)
 
 
 def all_clients(connection: Connection) -> list[Client]:
     """Every client, by company and id."""
-    rows = connection.execute(SELECT_CLIENTS.order_by(OAUTH_CLIENT.c.company_id, OAUTH_CLIENT.c.id))
-    return [to_client(row) for row in rows]
+    return [to_client(row) for row in connection.execute(SELECT_ALL_CLIENTS)]
 
 
 def find_named_client(connection: Connection, company: Company, name: str) -> Client | None:
     """A client of a company by name, in any case."""
-    query = SELECT_CLIENTS.where(OAUTH_CLIENT.c.company_id == company.id, OAUTH_CLIENT.c.name_key == name.lower())
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(SELECT_NAMED_CLIENT, {"company": company.id, "key": name.lower()}).one_or_none()
     return None if row is None else to_client(row)
+
+
+GRANT_IS_OF_CLIENT: Final = OAUTH_GRANT.c.client_id == bindparam("client")
+DELETE_CLIENT: Final = (
+    delete(OAUTH_TOKEN).where(OAUTH_TOKEN.c.grant_id.in_(select(OAUTH_GRANT.c.id).where(GRANT_IS_OF_CLIENT))),
+    delete(OAUTH_GRANT).where(GRANT_IS_OF_CLIENT),
+    delete(OAUTH_CLIENT).where(OAUTH_CLIENT.c.id == bindparam("client")),
+)
+HAS_CLIENT: Final = select(OAUTH_CLIENT.c.id).where(
+    OAUTH_CLIENT.c.id == bindparam("client"), OAUTH_CLIENT.c.identifier == bindparam("identifier")
+)
 
 
 def delete_client(connection: Connection, client: Client) -> None:
     """Delete a client, and with it everything it was given."""
-    of_client = select(OAUTH_GRANT.c.id).where(OAUTH_GRANT.c.client_id == client.id)
-    connection.execute(delete(OAUTH_TOKEN).where(OAUTH_TOKEN.c.grant_id.in_(of_client)))
-    connection.execute(delete(OAUTH_GRANT).where(OAUTH_GRANT.c.client_id == client.id))
-    connection.execute(delete(OAUTH_CLIENT).where(OAUTH_CLIENT.c.id == client.id))
+    for statement in DELETE_CLIENT:
+        connection.execute(statement, {"client": client.id})
 
 
 def has_client(connection: Connection, client: Client) -> bool:
     """Whether a client is still there."""
-    query = select(OAUTH_CLIENT.c.id).where(
-        OAUTH_CLIENT.c.id == client.id, OAUTH_CLIENT.c.identifier == client.identifier
-    )
-    return connection.execute(query).one_or_none() is not None
+    found = connection.execute(HAS_CLIENT, {"client": client.id, "identifier": client.identifier})
+    return found.one_or_none() is not None
+
+
+INSERT_GRANT: Final = insert(OAUTH_GRANT).returning(OAUTH_GRANT.c.id)
+DELETE_GRANT: Final = (
+    delete(OAUTH_TOKEN).where(OAUTH_TOKEN.c.grant_id == bindparam("grant")),
+    delete(OAUTH_GRANT).where(OAUTH_GRANT.c.id == bindparam("grant")),
+)
+INSERT_TOKEN: Final = insert(OAUTH_TOKEN)
 
 
 def add_grant(connection: Connection, grant: NewGrant, at: int) -> int:
     """Insert a grant, and give its id."""
-    statement = insert(OAUTH_GRANT).values(**msgspec.structs.asdict(grant), created_at=at)
-    return connection.execute(statement.returning(OAUTH_GRANT.c.id)).scalar_one()
+    return connection.execute(INSERT_GRANT, {**msgspec.structs.asdict(grant), "created_at": at}).scalar_one()
 
 
 def delete_grant(connection: Connection, grant_id: int) -> None:
     """Delete a grant and all its tokens."""
-    connection.execute(delete(OAUTH_TOKEN).where(OAUTH_TOKEN.c.grant_id == grant_id))
-    connection.execute(delete(OAUTH_GRANT).where(OAUTH_GRANT.c.id == grant_id))
+    for statement in DELETE_GRANT:
+        connection.execute(statement, {"grant": grant_id})
 
 
 def add_token(connection: Connection, token_hash: bytes, kind: TokenKind, grant_id: int, expires_at: int) -> None:
     """Insert a token of a grant."""
     values = {"token_hash": token_hash, "kind": kind.value, "grant_id": grant_id, "expires_at": expires_at}
-    connection.execute(insert(OAUTH_TOKEN).values(**values))
+    connection.execute(INSERT_TOKEN, values)
 
 
 SELECT_TOKEN: Final = (
@@ -145,7 +165,8 @@ SELECT_TOKEN: Final = (
     .join(COMPANY, COMPANY.c.id == USER.c.company_id)
     .where(OAUTH_TOKEN.c.token_hash == bindparam("token_hash"), OAUTH_TOKEN.c.kind == bindparam("kind"))
 )
-"""Made once: to make it anew takes longer than to run it."""
+UPDATE_TOKEN: Final = update(OAUTH_TOKEN).where(OAUTH_TOKEN.c.token_hash == bindparam("of_hash"))
+"""Sets the columns that its parameters name."""
 
 
 def find_token(connection: Connection, token_hash: bytes, kind: TokenKind) -> Held | None:
@@ -168,20 +189,30 @@ def find_token(connection: Connection, token_hash: bytes, kind: TokenKind) -> He
 
 def use_token(connection: Connection, token_hash: bytes, at: int, known_until: int) -> None:
     """Mark a token as used; it is kept, so that a second use is seen, until a given time."""
-    statement = update(OAUTH_TOKEN).where(OAUTH_TOKEN.c.token_hash == token_hash)
-    connection.execute(statement.values(used_at=at, expires_at=known_until))
+    connection.execute(UPDATE_TOKEN, {"of_hash": token_hash, "used_at": at, "expires_at": known_until})
+
+
+SELECT_EXPIRED: Final = (
+    select(OAUTH_TOKEN.c.token_hash)
+    .where(OAUTH_TOKEN.c.expires_at <= bindparam("at"))
+    .limit(bindparam("most", type_=Integer))
+)
+IS_NAMED: Final = OAUTH_TOKEN.c.token_hash.in_(bindparam("hashes", expanding=True))
+SELECT_GRANTS: Final = select(OAUTH_TOKEN.c.grant_id).where(IS_NAMED).distinct()
+DELETE_TOKENS: Final = delete(OAUTH_TOKEN).where(IS_NAMED)
+DELETE_EMPTY_GRANTS: Final = delete(OAUTH_GRANT).where(
+    OAUTH_GRANT.c.id.in_(bindparam("grants", expanding=True)),
+    ~exists().where(OAUTH_TOKEN.c.grant_id == OAUTH_GRANT.c.id),
+)
 
 
 def expired_tokens(connection: Connection, at: int, most: int) -> Sequence[bytes]:
     """The hashes of tokens whose time is over, not more than `most` of them."""
-    query = select(OAUTH_TOKEN.c.token_hash).where(OAUTH_TOKEN.c.expires_at <= at).limit(most)
-    return connection.execute(query).scalars().all()
+    return connection.execute(SELECT_EXPIRED, {"at": at, "most": most}).scalars().all()
 
 
 def delete_tokens(connection: Connection, token_hashes: Sequence[bytes]) -> None:
     """Delete tokens, and the grants that have none left."""
-    of_tokens = select(OAUTH_TOKEN.c.grant_id).where(OAUTH_TOKEN.c.token_hash.in_(token_hashes)).distinct()
-    grant_ids = connection.execute(of_tokens).scalars().all()
-    connection.execute(delete(OAUTH_TOKEN).where(OAUTH_TOKEN.c.token_hash.in_(token_hashes)))
-    has_token = exists().where(OAUTH_TOKEN.c.grant_id == OAUTH_GRANT.c.id)
-    connection.execute(delete(OAUTH_GRANT).where(OAUTH_GRANT.c.id.in_(grant_ids), ~has_token))
+    grant_ids = connection.execute(SELECT_GRANTS, {"hashes": token_hashes}).scalars().all()
+    connection.execute(DELETE_TOKENS, {"hashes": token_hashes})
+    connection.execute(DELETE_EMPTY_GRANTS, {"grants": grant_ids})

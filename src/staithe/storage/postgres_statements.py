@@ -6,12 +6,13 @@ They keep within what Citus can do for a schema that lives on one node: docs/exp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import msgspec
 import psycopg
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, literal, text
+from sqlalchemy import ColumnElement, Connection, Select, Table, TextClause, func, literal, text
 from sqlalchemy import cast as sql_cast
 
 from staithe.domain.definitions import UpdateRule
@@ -76,6 +77,17 @@ MATCH_VALUES: Final = (
 )
 
 
+@lru_cache(maxsize=256)
+def match_query(column: str, *, is_text: bool, exact: bool) -> TextClause:
+    sent = 'sent.value COLLATE "C"' if is_text else "cast(sent.value AS double precision)"
+    joined = f"{indexed(f'contact.{column}', is_text=is_text)} = {indexed(sent, is_text=is_text)}"
+    if is_text:
+        joined += f" AND lower(contact.{column}) = lower({sent})"
+    if is_text and exact:
+        joined += f" AND contact.{column} = {sent}"
+    return text(f"{MATCH_VALUES} {joined}")
+
+
 def match_values(
     connection: Connection, column: str, keys: Mapping[int, str | float], *, is_text: bool, exact: bool
 ) -> list[int]:
@@ -88,14 +100,8 @@ def match_values(
         is_text: whether the column holds texts.
         exact: whether capitals matter.
     """
-    sent = 'sent.value COLLATE "C"' if is_text else "cast(sent.value AS double precision)"
-    joined = f"{indexed(f'contact.{column}', is_text=is_text)} = {indexed(sent, is_text=is_text)}"
-    if is_text:
-        joined += f" AND lower(contact.{column}) = lower({sent})"
-    if is_text and exact:
-        joined += f" AND contact.{column} = {sent}"
-    query = f"{MATCH_VALUES} {joined}"
-    found = connection.execute(text(query), {"keys": msgspec.json.encode(keys).decode()}).scalar()
+    query = match_query(column, is_text=is_text, exact=exact)
+    found = connection.execute(query, {"keys": msgspec.json.encode(keys).decode()}).scalar()
     return msgspec.json.decode(found or "[]", type=list[int])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table, update
+from sqlalchemy import Connection, Table, bindparam, update
 
 from staithe.domain.syncs import UNFINISHED
 from staithe.storage import dialect
@@ -56,10 +56,21 @@ def add_own_columns(connection: Connection) -> None:
         add_column(connection, field)
 
 
+FREE_SYNCS: Final = (
+    update(SYNC)
+    .where(SYNC.c.status.in_(UNFINISHED), SYNC.c.lease_until.is_not(None))
+    .values(lease_owner=None, lease_until=0)
+)
+FREE_CALLBACKS: Final = update(SYNC).where(SYNC.c.callback_until.is_not(None)).values(callback_until=None)
+END_CALLBACKS: Final = (
+    update(SYNC)
+    .where(SYNC.c.ended_at.is_not(None), SYNC.c.callback_url.is_not(None), SYNC.c.called_back_at.is_(None))
+    .values(called_back_at=bindparam("now"))
+)
+
+
 def settle_syncs(connection: Connection, now: int) -> None:
     """No worker holds a sync, so that active ones are taken up again; and those that ended have told their callers."""
-    active = update(SYNC).where(SYNC.c.status.in_(UNFINISHED), SYNC.c.lease_until.is_not(None))
-    connection.execute(active.values(lease_owner=None, lease_until=0))
-    connection.execute(update(SYNC).where(SYNC.c.callback_until.is_not(None)).values(callback_until=None))
-    told = update(SYNC).where(SYNC.c.ended_at.is_not(None), SYNC.c.callback_url.is_not(None))
-    connection.execute(told.where(SYNC.c.called_back_at.is_(None)).values(called_back_at=now))
+    connection.execute(FREE_SYNCS)
+    connection.execute(FREE_CALLBACKS)
+    connection.execute(END_CALLBACKS, {"now": now})

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, Table, bindparam, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Table, bindparam, cast, func, literal, select
 
 from staithe.domain.export_plan import ExportPlan
 from staithe.domain.id_set import IdSet
@@ -23,30 +23,25 @@ FIELDS_AT_ONCE: Final = 60
 def record_reader(
     table: Table, plan: ExportPlan
 ) -> Callable[[Connection, IdSet, Mapping[str, IdSet]], Sequence[bytes]]:
-    """What reads the records of contacts by rising id; the statement is made once."""
+    """What reads the records of contacts by rising id: a range where there are no gaps, else by each id."""
     texts = [(column.name, text_of(column.part, table, plan.system_zone)) for column in plan.columns]
     record = select(cast(to_object(texts), LargeBinary)).order_by(table.c.id)
+    by_range = record.where(table.c.id.between(bindparam("first"), bindparam("last")))
+    by_ids = record.where(is_among(table.c.id, "wanted"))
 
     def read(connection: Connection, wanted: IdSet, sets: Mapping[str, IdSet]) -> Sequence[bytes]:
         parameters = {name: to_json(wanted & members) for name, members in sets.items()}
-        statement, own_parameters = find_rows(record, table.c.id, wanted)
-        result = connection.execute(statement, {**parameters, **own_parameters})
+        first, last = wanted.bounds()
+        if last - first + 1 == len(wanted):
+            result = connection.execute(by_range, {**parameters, "first": first, "last": last})
+        else:
+            result = connection.execute(by_ids, {**parameters, "wanted": to_json(wanted)})
         # Rows of the driver, not SQLAlchemy's.
         rows: Sequence[tuple[bytes]] = result.cursor.fetchall() if result.cursor else []
         result.close()
         return [line for (line,) in rows]
 
     return read
-
-
-def find_rows(
-    record: Select[Any], contact_id: ColumnElement[int], wanted: IdSet
-) -> tuple[Select[Any], dict[str, object]]:
-    """The records of some contacts, and its parameters: a range where there are no gaps, else by each id."""
-    first, last = wanted.bounds()
-    if last - first + 1 == len(wanted):
-        return record.where(contact_id.between(bindparam("first"), bindparam("last"))), {"first": first, "last": last}
-    return record.where(is_among(contact_id, "wanted")), {"wanted": to_json(wanted)}
 
 
 def to_json(ids: IdSet) -> str:

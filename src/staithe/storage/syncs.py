@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Delete,
+    Executable,
+    Integer,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from staithe.domain.codes import Severity
 from staithe.domain.definitions import DefinitionKey
 from staithe.domain.list_query import ListQuery, PropertyType
 from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncData, SyncStatus
 from staithe.storage import counters
+from staithe.storage.definition_keys import is_of_definition, parameters_of
 from staithe.storage.listing import columns_of, read_page
 from staithe.storage.tables import SYNC, SYNC_LOG
 
@@ -49,6 +70,18 @@ LOG_COLUMNS: Final = {
 }
 
 
+IS_IT: Final = SYNC.c.id == bindparam("sync_id")
+IS_HELD: Final = and_(IS_IT, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == bindparam("owner"))
+"""That a sync is active and an owner holds it."""
+
+IS_OF_DEFINITION: Final = is_of_definition(SYNC.c.definition_kind, SYNC.c.definition_id)
+INSERT_SYNC: Final = insert(SYNC)
+SELECT_SYNC: Final = select(SYNC).where(IS_IT)
+UPDATE_SYNC: Final = update(SYNC).where(IS_IT)
+UPDATE_HELD: Final = update(SYNC).where(IS_HELD)
+"""Both set the columns that their parameters name."""
+
+
 def to_sync(row: Row[Any]) -> Sync:
     return Sync(
         id=row.id,
@@ -83,25 +116,26 @@ def add_sync(
         callback_url=callback_url,
     )
     connection.execute(
-        insert(SYNC).values(
-            id=sync.id,
-            definition_uri=uri,
-            definition_kind=definition.kind,
-            definition_id=definition.id,
-            status=sync.status.value,
-            created_at=at,
-            created_by=by,
-            callback_url=callback_url,
-            attempts=0,
-            reject_count=0,
-        )
+        INSERT_SYNC,
+        {
+            "id": sync.id,
+            "definition_uri": uri,
+            "definition_kind": definition.kind,
+            "definition_id": definition.id,
+            "status": sync.status.value,
+            "created_at": at,
+            "created_by": by,
+            "callback_url": callback_url,
+            "attempts": 0,
+            "reject_count": 0,
+        },
     )
     return sync
 
 
 def find_sync(connection: Connection, sync_id: int) -> Sync | None:
     """One sync by id."""
-    row = connection.execute(select(SYNC).where(SYNC.c.id == sync_id)).one_or_none()
+    row = connection.execute(SELECT_SYNC, {"sync_id": sync_id}).one_or_none()
     return None if row is None else to_sync(row)
 
 
@@ -116,14 +150,33 @@ def read_syncs(connection: Connection, query: ListQuery) -> tuple[list[Sync], in
     return [to_sync(row) for row in rows], total, more
 
 
+SELECT_UNFINISHED: Final = select(SYNC.c.id).where(IS_OF_DEFINITION, SYNC.c.status.in_(UNFINISHED)).limit(1)
+
+
 def has_unfinished(connection: Connection, definition: DefinitionKey) -> bool:
     """Whether a sync of the definition is pending or active."""
-    query = select(SYNC.c.id).where(
-        SYNC.c.definition_kind == definition.kind,
-        SYNC.c.definition_id == definition.id,
-        SYNC.c.status.in_(UNFINISHED),
+    return connection.execute(SELECT_UNFINISHED, parameters_of(definition)).first() is not None
+
+
+EARLIER: Final = SYNC.alias("earlier")
+SELECT_NEXT: Final = (
+    select(SYNC.c.id)
+    .where(
+        or_(
+            SYNC.c.status == SyncStatus.PENDING.value,
+            and_(SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until < bindparam("now")),
+        ),
+        ~exists().where(
+            EARLIER.c.definition_kind == SYNC.c.definition_kind,
+            EARLIER.c.definition_id == SYNC.c.definition_id,
+            EARLIER.c.status.in_(UNFINISHED),
+            EARLIER.c.id < SYNC.c.id,
+        ),
     )
-    return connection.execute(query.limit(1)).first() is not None
+    .order_by(SYNC.c.id)
+    .limit(1)
+)
+HOLD_NEXT: Final = SELECT_NEXT.with_for_update(skip_locked=True, of=SYNC)
 
 
 def next_sync(connection: Connection, now: int, *, hold: bool = False) -> int | None:
@@ -131,19 +184,14 @@ def next_sync(connection: Connection, now: int, *, hold: bool = False) -> int | 
 
     With `hold` nobody else gets it until this write transaction ends: one that somebody else holds is passed over.
     """
-    earlier = SYNC.alias("earlier")
-    free = or_(
-        SYNC.c.status == SyncStatus.PENDING.value,
-        and_(SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until < now),
-    )
-    blocked = exists().where(
-        earlier.c.definition_kind == SYNC.c.definition_kind,
-        earlier.c.definition_id == SYNC.c.definition_id,
-        earlier.c.status.in_(UNFINISHED),
-        earlier.c.id < SYNC.c.id,
-    )
-    query = select(SYNC.c.id).where(free, ~blocked).order_by(SYNC.c.id).limit(1)
-    return connection.execute(query.with_for_update(skip_locked=True, of=SYNC) if hold else query).scalar()
+    return connection.execute(HOLD_NEXT if hold else SELECT_NEXT, {"now": now}).scalar()
+
+
+CLAIM: Final = UPDATE_SYNC.values(
+    status=SyncStatus.ACTIVE.value,
+    started_at=func.coalesce(SYNC.c.started_at, bindparam("now", type_=BigInteger)),
+    attempts=SYNC.c.attempts + 1,
+)
 
 
 def claim(connection: Connection, owner: str, now: int, lease_until: int) -> Sync | None:
@@ -151,32 +199,24 @@ def claim(connection: Connection, owner: str, now: int, lease_until: int) -> Syn
     sync_id = next_sync(connection, now, hold=True)
     if sync_id is None:
         return None
-    connection.execute(
-        update(SYNC)
-        .where(SYNC.c.id == sync_id)
-        .values(
-            status=SyncStatus.ACTIVE.value,
-            started_at=func.coalesce(SYNC.c.started_at, now),
-            lease_owner=owner,
-            lease_until=lease_until,
-            attempts=SYNC.c.attempts + 1,
-        )
-    )
+    claimed = {"sync_id": sync_id, "now": now, "lease_owner": owner, "lease_until": lease_until}
+    connection.execute(CLAIM, claimed)
     return find_sync(connection, sync_id)
+
+
+RENEW_LEASES: Final = update(SYNC).where(
+    SYNC.c.lease_owner.in_(bindparam("owners", expanding=True)), SYNC.c.status == SyncStatus.ACTIVE.value
+)
 
 
 def renew_leases(connection: Connection, owners: Collection[str], lease_until: int) -> None:
     """Prolong the leases that some owners hold."""
-    connection.execute(
-        update(SYNC)
-        .where(SYNC.c.lease_owner.in_(owners), SYNC.c.status == SyncStatus.ACTIVE.value)
-        .values(lease_until=lease_until)
-    )
+    connection.execute(RENEW_LEASES, {"owners": list(owners), "lease_until": lease_until})
 
 
 def release_lease(connection: Connection, sync_id: int, owner: str) -> None:
     """End the lease of a sync, if `owner` holds it, so that it is begun again."""
-    connection.execute(update(SYNC).where(*held_by(sync_id, owner)).values(lease_owner=None, lease_until=0))
+    connection.execute(UPDATE_HELD, {"sync_id": sync_id, "owner": owner, "lease_owner": None, "lease_until": 0})
 
 
 def release_leases(connection: Connection, worker: str | None = None) -> int:
@@ -185,6 +225,12 @@ def release_leases(connection: Connection, worker: str | None = None) -> int:
     if worker is not None:
         held.append(SYNC.c.lease_owner.startswith(owner_of(worker, ""), autoescape=True))
     return connection.execute(update(SYNC).where(*held).values(lease_until=0)).rowcount
+
+
+LEAST: Final = bindparam("least", type_=Integer)
+HAND_BACK: Final = UPDATE_HELD.values(
+    lease_owner=None, attempts=case((SYNC.c.attempts > LEAST, SYNC.c.attempts - 1), else_=LEAST)
+)
 
 
 def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: bool, until: int = 0) -> bool:
@@ -198,9 +244,8 @@ def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: boo
         until: when it may be taken up again; at once if it is not said.
     """
     least = 1 if was_lost else 0
-    attempts = case((SYNC.c.attempts > least, SYNC.c.attempts - 1), else_=least)
-    given = update(SYNC).where(*held_by(sync_id, owner))
-    return connection.execute(given.values(lease_owner=None, lease_until=until, attempts=attempts)).rowcount == 1
+    given = {"sync_id": sync_id, "owner": owner, "lease_until": until, "least": least}
+    return connection.execute(HAND_BACK, given).rowcount == 1
 
 
 def owner_of(worker: str, claim_number: int | str) -> str:
@@ -208,9 +253,7 @@ def owner_of(worker: str, claim_number: int | str) -> str:
     return f"{worker}/{claim_number}"
 
 
-def held_by(sync_id: int, owner: str) -> tuple[ColumnElement[bool], ...]:
-    """That a sync is active and `owner` holds it."""
-    return SYNC.c.id == sync_id, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_owner == owner
+FINISH: Final = UPDATE_HELD.values(lease_owner=None, lease_until=None)
 
 
 def finish(
@@ -231,19 +274,11 @@ def finish(
         at: when it ended.
         rejects: the file of its rejects, and how many they are.
     """
-    ended = connection.execute(
-        update(SYNC)
-        .where(*held_by(sync_id, owner))
-        .values(
-            status=status.value,
-            ended_at=at,
-            lease_owner=None,
-            lease_until=None,
-            reject_file=rejects[0],
-            reject_count=rejects[1],
-        )
-    )
-    return ended.rowcount == 1
+    end = {"status": status.value, "ended_at": at, "reject_file": rejects[0], "reject_count": rejects[1]}
+    return connection.execute(FINISH, {"sync_id": sync_id, "owner": owner, **end}).rowcount == 1
+
+
+INSERT_LOG: Final = insert(SYNC_LOG)
 
 
 def add_log(connection: Connection, sync_id: int, entries: Iterable[LogEntry]) -> None:
@@ -260,7 +295,7 @@ def add_log(connection: Connection, sync_id: int, entries: Iterable[LogEntry]) -
         }
         for line, e in enumerate(entries, start=1)
     ]
-    connection.execute(insert(SYNC_LOG), rows)
+    connection.execute(INSERT_LOG, rows)
 
 
 def read_log(connection: Connection, sync_id: int, query: ListQuery) -> tuple[list[LogEntry], int | None, bool]:
@@ -282,19 +317,35 @@ class RemovedSyncs(Struct, frozen=True):
     data_files: list[str]
 
 
+Removal: TypeAlias = tuple[Delete, Executable]
+
+
+def to_removal(which: ColumnElement[bool]) -> Removal:
+    """What deletes the logs of syncs, and what deletes the syncs."""
+    return (
+        delete(SYNC_LOG).where(SYNC_LOG.c.sync_id.in_(select(SYNC.c.id).where(which))),
+        delete(SYNC).where(which).returning(SYNC.c.reject_file, SYNC.c.data_file),
+    )
+
+
+REMOVE_IT: Final = to_removal(IS_IT)
+REMOVE_EXPIRED: Final = to_removal(and_(SYNC.c.created_at < bindparam("moment"), SYNC.c.status.not_in(UNFINISHED)))
+
+
 def remove_expired(connection: Connection, moment: int) -> RemovedSyncs:
     """Delete the finished syncs created before a moment, with their logs."""
-    return remove_syncs(connection, and_(SYNC.c.created_at < moment, SYNC.c.status.not_in(UNFINISHED)))
+    return remove_syncs(connection, REMOVE_EXPIRED, {"moment": moment})
 
 
 def remove_sync(connection: Connection, sync_id: int) -> RemovedSyncs:
     """Delete one sync with its log."""
-    return remove_syncs(connection, SYNC.c.id == sync_id)
+    return remove_syncs(connection, REMOVE_IT, {"sync_id": sync_id})
 
 
-def remove_syncs(connection: Connection, which: ColumnElement[bool]) -> RemovedSyncs:
-    connection.execute(delete(SYNC_LOG).where(SYNC_LOG.c.sync_id.in_(select(SYNC.c.id).where(which))))
-    rows = connection.execute(delete(SYNC).where(which).returning(SYNC.c.reject_file, SYNC.c.data_file)).all()
+def remove_syncs(connection: Connection, removal: Removal, parameters: Mapping[str, Any]) -> RemovedSyncs:
+    delete_log, delete_sync = removal
+    connection.execute(delete_log, parameters)
+    rows = connection.execute(delete_sync, parameters).all()
     return RemovedSyncs(
         len(rows),
         [row.reject_file for row in rows if row.reject_file],
@@ -302,111 +353,134 @@ def remove_syncs(connection: Connection, which: ColumnElement[bool]) -> RemovedS
     )
 
 
+Forgetting: TypeAlias = tuple[Select[Any], Update]
+
+
+def to_forgetting(which: ColumnElement[bool]) -> Forgetting:
+    """What reads the files of syncs that have data, and what forgets them."""
+    where = and_(SYNC.c.data_file != "", which)
+    return select(SYNC.c.data_file).where(where), update(SYNC).where(where).values(data_file="", data_bytes=0)
+
+
+FORGET_DATA: Final = to_forgetting(IS_IT)
+FORGET_EXPIRED: Final = to_forgetting(SYNC.c.data_kept_until <= bindparam("now"))
+FORGET_DATA_OF: Final = to_forgetting(and_(IS_OF_DEFINITION, SYNC.c.created_by == bindparam("user")))
+
+
 def expire_data(connection: Connection, now: int, sync_id: int | None = None) -> list[str]:
     """Forget the data of exports whose time is over, or of one sync; gives the files."""
-    return forget_data(connection, SYNC.c.data_kept_until <= now if sync_id is None else SYNC.c.id == sync_id)
+    if sync_id is None:
+        return forget_data(connection, FORGET_EXPIRED, {"now": now})
+    return forget_data(connection, FORGET_DATA, {"sync_id": sync_id})
 
 
 def expire_data_of(connection: Connection, definition: DefinitionKey, user: str) -> list[str]:
     """Forget the data of the syncs of an export that a user started; gives the files."""
-    return forget_data(
-        connection,
-        and_(
-            SYNC.c.definition_kind == definition.kind,
-            SYNC.c.definition_id == definition.id,
-            SYNC.c.created_by == user,
-        ),
-    )
+    return forget_data(connection, FORGET_DATA_OF, {**parameters_of(definition), "user": user})
 
 
-def forget_data(connection: Connection, which: ColumnElement[bool]) -> list[str]:
+def forget_data(connection: Connection, forgetting: Forgetting, parameters: Mapping[str, Any]) -> list[str]:
     """That there was data stays known: its file becomes an empty text."""
-    where = and_(SYNC.c.data_file != "", which)
-    files = [str(file) for file in connection.execute(select(SYNC.c.data_file).where(where)).scalars()]
+    select_files, forget = forgetting
+    files = [str(file) for file in connection.execute(select_files, parameters).scalars()]
     if files:
-        connection.execute(update(SYNC).where(where).values(data_file="", data_bytes=0))
+        connection.execute(forget, parameters)
     return files
 
 
 def save_data(connection: Connection, sync_id: int, data: SyncData) -> None:
     """Name the data of an export's sync."""
-    connection.execute(
-        update(SYNC)
-        .where(SYNC.c.id == sync_id)
-        .values(data_file=data.file, data_records=data.records, data_bytes=data.bytes, data_kept_until=data.kept_until)
-    )
+    values = {"data_file": data.file, "data_records": data.records, "data_bytes": data.bytes}
+    connection.execute(UPDATE_SYNC, {"sync_id": sync_id, **values, "data_kept_until": data.kept_until})
+
+
+SELECT_LATEST: Final = (
+    select(SYNC)
+    .where(IS_OF_DEFINITION, SYNC.c.status.not_in(UNFINISHED), SYNC.c.data_file.is_not(None))
+    .order_by(SYNC.c.id.desc())
+    .limit(1)
+)
 
 
 def latest_with_data(connection: Connection, definition: DefinitionKey) -> Sync | None:
     """The last sync of an export that ended and has had data; None if there is none."""
-    query = select(SYNC).where(
-        SYNC.c.definition_kind == definition.kind,
-        SYNC.c.definition_id == definition.id,
-        SYNC.c.status.not_in(UNFINISHED),
-        SYNC.c.data_file.is_not(None),
-    )
-    row = connection.execute(query.order_by(SYNC.c.id.desc()).limit(1)).one_or_none()
+    row = connection.execute(SELECT_LATEST, parameters_of(definition)).one_or_none()
     return None if row is None else to_sync(row)
+
+
+SUM_DATA: Final = select(func.coalesce(func.sum(SYNC.c.data_bytes), 0))
+SUM_DATA_OF: Final = SUM_DATA.where(IS_OF_DEFINITION)
 
 
 def data_bytes(connection: Connection, definition: DefinitionKey | None = None) -> int:
     """Bytes of the data of an export's syncs, or of all of the company's."""
-    where = (
-        [] if definition is None else [SYNC.c.definition_kind == definition.kind, SYNC.c.definition_id == definition.id]
-    )
-    return int(connection.execute(select(func.coalesce(func.sum(SYNC.c.data_bytes), 0)).where(*where)).scalar_one())
+    if definition is None:
+        return int(connection.execute(SUM_DATA).scalar_one())
+    return int(connection.execute(SUM_DATA_OF, parameters_of(definition)).scalar_one())
+
+
+SELECT_DATA_FILES: Final = select(SYNC.c.data_file).where(SYNC.c.data_file != "")
+SELECT_REJECT_FILES: Final = select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))
+SELECT_HELD: Final = select(SYNC.c.id).where(IS_HELD)
 
 
 def data_files(connection: Connection) -> set[str]:
     """Every file of exported data that a sync names."""
-    return set(connection.execute(select(SYNC.c.data_file).where(SYNC.c.data_file != "")).scalars())
+    return set(connection.execute(SELECT_DATA_FILES).scalars())
 
 
 def check_lease(connection: Connection, sync_id: int, owner: str) -> bool:
     """Whether `owner` holds an active sync; its attempts then begin anew, as it goes forward."""
-    held = update(SYNC).where(*held_by(sync_id, owner)).values(attempts=1)
-    return connection.execute(held).rowcount == 1
+    return connection.execute(UPDATE_HELD, {"sync_id": sync_id, "owner": owner, "attempts": 1}).rowcount == 1
 
 
 def is_held(connection: Connection, sync_id: int, owner: str) -> bool:
     """Whether `owner` holds an active sync, at the moment of a read."""
-    return connection.execute(select(SYNC.c.id).where(*held_by(sync_id, owner))).first() is not None
+    return connection.execute(SELECT_HELD, {"sync_id": sync_id, "owner": owner}).first() is not None
 
 
 def reject_files(connection: Connection) -> set[str]:
     """Every file of rejects that a sync names."""
-    return set(connection.execute(select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))).scalars())
+    return set(connection.execute(SELECT_REJECT_FILES).scalars())
 
 
-def callback_is_due(now: int) -> tuple[ColumnElement[bool], ...]:
-    """That a sync has ended, and its callback was neither dealt with nor is it claimed."""
-    is_free = or_(SYNC.c.callback_until.is_(None), SYNC.c.callback_until <= now)
-    return SYNC.c.callback_url.is_not(None), SYNC.c.called_back_at.is_(None), SYNC.c.ended_at.is_not(None), is_free
+CALLBACK_IS_DUE: Final = and_(
+    SYNC.c.callback_url.is_not(None),
+    SYNC.c.called_back_at.is_(None),
+    SYNC.c.ended_at.is_not(None),
+    or_(SYNC.c.callback_until.is_(None), SYNC.c.callback_until <= bindparam("now")),
+)
+"""That a sync has ended, and its callback was neither dealt with nor is it claimed."""
+
+SELECT_CALLBACKS: Final = select(SYNC).where(CALLBACK_IS_DUE).order_by(SYNC.c.id)
+CLAIM_CALLBACK: Final = UPDATE_SYNC.where(CALLBACK_IS_DUE)
 
 
 def callbacks_due(connection: Connection, now: int) -> list[Sync]:
     """The syncs whose callback nobody has dealt with or is dealing with."""
-    query = select(SYNC).where(*callback_is_due(now)).order_by(SYNC.c.id)
-    return [to_sync(row) for row in connection.execute(query)]
+    return [to_sync(row) for row in connection.execute(SELECT_CALLBACKS, {"now": now})]
 
 
 def claim_callback(connection: Connection, sync_id: int, now: int, until: int) -> bool:
     """Take it on to make a callback until a moment; false if another has, or it was dealt with."""
-    claimed = update(SYNC).where(SYNC.c.id == sync_id, *callback_is_due(now)).values(callback_until=until)
-    return connection.execute(claimed).rowcount == 1
+    claimed = {"sync_id": sync_id, "now": now, "callback_until": until}
+    return connection.execute(CLAIM_CALLBACK, claimed).rowcount == 1
 
 
 def release_callback(connection: Connection, sync_id: int) -> None:
     """Leave a callback that was claimed to whoever comes next."""
-    connection.execute(update(SYNC).where(SYNC.c.id == sync_id).values(callback_until=None))
+    connection.execute(UPDATE_SYNC, {"sync_id": sync_id, "callback_until": None})
 
 
 def mark_called_back(connection: Connection, sync_id: int, at: int) -> None:
     """Remember that a callback was delivered or given up."""
-    connection.execute(update(SYNC).where(SYNC.c.id == sync_id).values(called_back_at=at))
+    connection.execute(UPDATE_SYNC, {"sync_id": sync_id, "called_back_at": at})
+
+
+COUNT_BY_STATUS: Final = select(SYNC.c.status, func.count()).group_by(SYNC.c.status)
 
 
 def counts_by_status(connection: Connection) -> dict[str, int]:
     """How many syncs are in each state."""
-    rows = connection.execute(select(SYNC.c.status, func.count()).group_by(SYNC.c.status))
+    rows = connection.execute(COUNT_BY_STATUS)
     return {status: count for status, count in rows}

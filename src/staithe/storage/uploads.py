@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Executable, Row, bindparam, delete, func, insert, select, update
 
 from staithe.domain.definitions import DefinitionKey
 from staithe.storage import counters
+from staithe.storage.definition_keys import is_of_definition, parameters_of
 from staithe.storage.tables import IDEMPOTENCY, UPLOAD
 
 
@@ -45,100 +47,124 @@ def to_upload(row: Row[Any]) -> Upload:
     )
 
 
-def of_definition(key: DefinitionKey) -> list[ColumnElement[bool]]:
-    return [UPLOAD.c.definition_kind == key.kind, UPLOAD.c.definition_id == key.id]
+IS_OF_DEFINITION: Final = is_of_definition(UPLOAD.c.definition_kind, UPLOAD.c.definition_id)
+IS_OF_SYNC: Final = UPLOAD.c.sync_id == bindparam("of_sync")
+WAITS: Final = UPLOAD.c.sync_id.is_(None)
+INSERT_UPLOAD: Final = insert(UPLOAD)
+COUNT_WAITING: Final = select(func.count()).select_from(UPLOAD).where(IS_OF_DEFINITION, WAITS)
+ASSIGN_WAITING: Final = update(UPLOAD).where(IS_OF_DEFINITION, WAITS)
+"""Sets the columns that its parameters name."""
+
+RELEASE: Final = update(UPLOAD).where(IS_OF_SYNC).values(sync_id=None)
+SELECT_OF_SYNC: Final = select(UPLOAD).where(IS_OF_SYNC).order_by(UPLOAD.c.id)
 
 
 def add_upload(connection: Connection, upload: Upload) -> int:
     """Insert an upload's row and give its id."""
     upload_id = counters.take_ids(connection, "upload")
     connection.execute(
-        insert(UPLOAD).values(
-            id=upload_id,
-            definition_kind=upload.definition.kind,
-            definition_id=upload.definition.id,
-            sync_id=upload.sync_id,
-            file=upload.file,
-            format=upload.format,
-            records=upload.records,
-            staged_bytes=upload.staged_bytes,
-            unmapped=msgspec.json.encode(upload.unmapped),
-            has_mapped_field=upload.has_mapped_field,
-            created_at=upload.created_at,
-            created_by=upload.created_by,
-        )
+        INSERT_UPLOAD,
+        {
+            "id": upload_id,
+            "definition_kind": upload.definition.kind,
+            "definition_id": upload.definition.id,
+            "sync_id": upload.sync_id,
+            "file": upload.file,
+            "format": upload.format,
+            "records": upload.records,
+            "staged_bytes": upload.staged_bytes,
+            "unmapped": msgspec.json.encode(upload.unmapped),
+            "has_mapped_field": upload.has_mapped_field,
+            "created_at": upload.created_at,
+            "created_by": upload.created_by,
+        },
     )
     return upload_id
 
 
 def waiting_uploads(connection: Connection, key: DefinitionKey) -> int:
     """How many uploads of a definition wait for a sync."""
-    query = select(func.count()).select_from(UPLOAD).where(*of_definition(key), UPLOAD.c.sync_id.is_(None))
-    return connection.execute(query).scalar_one()
+    return connection.execute(COUNT_WAITING, parameters_of(key)).scalar_one()
 
 
 def assign_to_sync(connection: Connection, key: DefinitionKey, sync_id: int) -> None:
     """Give a new sync everything that waits: what is uploaded later belongs to the next one."""
-    connection.execute(update(UPLOAD).where(*of_definition(key), UPLOAD.c.sync_id.is_(None)).values(sync_id=sync_id))
+    connection.execute(ASSIGN_WAITING, {**parameters_of(key), "sync_id": sync_id})
 
 
 def release_from_sync(connection: Connection, sync_id: int) -> None:
     """After a sync that failed, its uploads wait for the next."""
-    connection.execute(update(UPLOAD).where(UPLOAD.c.sync_id == sync_id).values(sync_id=None))
+    connection.execute(RELEASE, {"of_sync": sync_id})
 
 
 def uploads_of_sync(connection: Connection, sync_id: int) -> list[Upload]:
     """The uploads of a sync in the order they came, which numbers their records."""
-    query = select(UPLOAD).where(UPLOAD.c.sync_id == sync_id).order_by(UPLOAD.c.id)
-    return [to_upload(row) for row in connection.execute(query)]
+    return [to_upload(row) for row in connection.execute(SELECT_OF_SYNC, {"of_sync": sync_id})]
 
 
-def remove_uploads(connection: Connection, *where: ColumnElement[bool]) -> list[str]:
+DELETE_OF_SYNC: Final = delete(UPLOAD).where(IS_OF_SYNC).returning(UPLOAD.c.file)
+DELETE_OF_DEFINITION: Final = delete(UPLOAD).where(IS_OF_DEFINITION).returning(UPLOAD.c.file)
+DELETE_WAITING: Final = delete(UPLOAD).where(IS_OF_DEFINITION, WAITS).returning(UPLOAD.c.file)
+DELETE_EXPIRED: Final = (
+    delete(UPLOAD).where(IS_OF_DEFINITION, WAITS, UPLOAD.c.created_at < bindparam("moment")).returning(UPLOAD.c.file)
+)
+
+
+def remove_uploads(connection: Connection, removal: Executable, parameters: Mapping[str, Any]) -> list[str]:
     """Delete rows of uploads, and give the files that nothing names any more."""
-    return list(connection.execute(delete(UPLOAD).where(*where).returning(UPLOAD.c.file)).scalars())
+    return list(connection.execute(removal, parameters).scalars())
 
 
 def remove_of_sync(connection: Connection, sync_id: int) -> list[str]:
     """Delete the rows of a sync's uploads; gives their files."""
-    return remove_uploads(connection, UPLOAD.c.sync_id == sync_id)
+    return remove_uploads(connection, DELETE_OF_SYNC, {"of_sync": sync_id})
 
 
 def remove_of_definition(connection: Connection, key: DefinitionKey) -> list[str]:
     """Delete the rows of all uploads of a definition, those of an unfinished sync too; gives their files."""
-    return remove_uploads(connection, *of_definition(key))
+    return remove_uploads(connection, DELETE_OF_DEFINITION, parameters_of(key))
 
 
 def remove_waiting(connection: Connection, key: DefinitionKey) -> list[str]:
     """Delete the rows of the uploads of a definition that wait for a sync; gives their files."""
-    return remove_uploads(connection, *of_definition(key), UPLOAD.c.sync_id.is_(None))
+    return remove_uploads(connection, DELETE_WAITING, parameters_of(key))
+
+
+SELECT_WAITING_DEFINITIONS: Final = select(UPLOAD.c.definition_kind, UPLOAD.c.definition_id).where(WAITS).distinct()
 
 
 def waiting_definitions(connection: Connection) -> list[DefinitionKey]:
     """The definitions that have uploads waiting for a sync."""
-    of = (UPLOAD.c.definition_kind, UPLOAD.c.definition_id)
-    rows = connection.execute(select(*of).where(UPLOAD.c.sync_id.is_(None)).distinct())
+    rows = connection.execute(SELECT_WAITING_DEFINITIONS)
     return [DefinitionKey(kind, number) for kind, number in rows]
 
 
 def remove_expired(connection: Connection, key: DefinitionKey, moment: int) -> list[str]:
     """Delete the rows of the uploads of a definition that have waited since before a moment; gives their files."""
-    return remove_uploads(connection, *of_definition(key), UPLOAD.c.sync_id.is_(None), UPLOAD.c.created_at < moment)
+    return remove_uploads(connection, DELETE_EXPIRED, {**parameters_of(key), "moment": moment})
+
+
+SUM_STAGED: Final = select(func.coalesce(func.sum(UPLOAD.c.staged_bytes), 0))
+SUM_STAGED_OF: Final = SUM_STAGED.where(IS_OF_DEFINITION)
+SELECT_FILES: Final = select(UPLOAD.c.file)
+COUNT_UPLOADS: Final = select(func.count()).select_from(UPLOAD)
 
 
 def staged_bytes(connection: Connection, key: DefinitionKey | None = None) -> int:
     """Bytes of the staged files of a definition, or of the whole company."""
-    where = [] if key is None else of_definition(key)
-    return int(connection.execute(select(func.coalesce(func.sum(UPLOAD.c.staged_bytes), 0)).where(*where)).scalar_one())
+    if key is None:
+        return int(connection.execute(SUM_STAGED).scalar_one())
+    return int(connection.execute(SUM_STAGED_OF, parameters_of(key)).scalar_one())
 
 
 def all_files(connection: Connection) -> set[str]:
     """Every staged file that an upload names."""
-    return set(connection.execute(select(UPLOAD.c.file)).scalars())
+    return set(connection.execute(SELECT_FILES).scalars())
 
 
 def count_uploads(connection: Connection) -> int:
     """How many uploads are staged."""
-    return connection.execute(select(func.count()).select_from(UPLOAD)).scalar_one()
+    return connection.execute(COUNT_UPLOADS).scalar_one()
 
 
 class KeptAnswer(Struct, frozen=True):
@@ -148,32 +174,34 @@ class KeptAnswer(Struct, frozen=True):
     sync_id: int | None
 
 
+INSERT_ANSWER: Final = insert(IDEMPOTENCY)
+SELECT_ANSWER: Final = select(IDEMPOTENCY.c.body_digest, IDEMPOTENCY.c.sync_id).where(
+    is_of_definition(IDEMPOTENCY.c.definition_kind, IDEMPOTENCY.c.definition_id), IDEMPOTENCY.c.key == bindparam("key")
+)
+DELETE_ANSWERS: Final = delete(IDEMPOTENCY).where(IDEMPOTENCY.c.created_at < bindparam("moment"))
+
+
 def find_answer(connection: Connection, definition: DefinitionKey, key: str) -> KeptAnswer | None:
     """The answer that was given to an upload with this key."""
-    row = connection.execute(
-        select(IDEMPOTENCY.c.body_digest, IDEMPOTENCY.c.sync_id).where(
-            IDEMPOTENCY.c.definition_kind == definition.kind,
-            IDEMPOTENCY.c.definition_id == definition.id,
-            IDEMPOTENCY.c.key == key,
-        )
-    ).one_or_none()
+    row = connection.execute(SELECT_ANSWER, {**parameters_of(definition), "key": key}).one_or_none()
     return None if row is None else KeptAnswer(row.body_digest, row.sync_id)
 
 
 def keep_answer(connection: Connection, definition: DefinitionKey, key: str, answer: KeptAnswer, at: int) -> None:
     """Remember the answer to an upload with a key."""
     connection.execute(
-        insert(IDEMPOTENCY).values(
-            definition_kind=definition.kind,
-            definition_id=definition.id,
-            key=key,
-            body_digest=answer.body_digest,
-            sync_id=answer.sync_id,
-            created_at=at,
-        )
+        INSERT_ANSWER,
+        {
+            "definition_kind": definition.kind,
+            "definition_id": definition.id,
+            "key": key,
+            "body_digest": answer.body_digest,
+            "sync_id": answer.sync_id,
+            "created_at": at,
+        },
     )
 
 
 def forget_answers(connection: Connection, moment: int) -> None:
     """Forget the answers given before a moment."""
-    connection.execute(delete(IDEMPOTENCY).where(IDEMPOTENCY.c.created_at < moment))
+    connection.execute(DELETE_ANSWERS, {"moment": moment})
