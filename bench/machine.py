@@ -19,7 +19,6 @@ from bench.sizes import MIB
 LIBRARIES: Final = (
     "staithe",
     "httptools",
-    "litestar",
     "msgspec",
     "numpy",
     "orjson",

@@ -209,12 +209,23 @@ def test_data_cannot_be_searched(api: Api) -> None:
         ("*/*", "application/json; charset=utf-8"),
         ("application/json, text/csv", "application/json; charset=utf-8"),
         ("text/html", "application/json; charset=utf-8"),
+        ("text/*", CSV_TYPE),
+        ("application/json;q=0, */*", CSV_TYPE),
+        ("text/csv;q=1e400", CSV_TYPE),
+        ("text/csv;q=0.2, application/json;q=nonsense", "application/json; charset=utf-8"),
+        (",;q", "application/json; charset=utf-8"),
     ],
 )
 def test_accept_chooses_the_format(api: Api, accept: str, content_type: str) -> None:
     answer = api.bulk("GET", run(api), headers={"accept": accept})
     assert (answer.status_code, answer.headers["content-type"]) == (200, content_type)
     assert "accept" in answer.headers["vary"].lower()
+    is_csv = content_type == CSV_TYPE
+    lines = ["Email,First name", *(f"contact-{n}@example.com," for n in range(1, 101)), ""]
+    page = {"items": [record(n) for n in range(1, 101)], "totalResults": 100, "limit": 1000, "offset": 0}
+    assert (answer.text if is_csv else answer.json()) == (
+        "\r\n".join(lines) if is_csv else page | {"count": 100, "hasMore": False}
+    )
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])

@@ -3,63 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import anyio.to_thread
-from litestar import HttpMethod, Litestar, Response, route
-from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
-from litestar.response import Stream
 
 from staithe.app import App
 from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
 from staithe.domain.errors import Failure, RequestError, ValidationFailed
 from staithe.http import downloads, errors, health, oauth_authorize, oauth_token, openapi, rest, rest_operation, uploads
 from staithe.http.auth import authenticate
-from staithe.http.bodies import AnyRequest, BodyWatch, read_object
+from staithe.http.bodies import read_object
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
-from staithe.http.calls import Answer, Call, Page, Pieces, read_id, read_parameters
+from staithe.http.calls import Answer, Call, read_id, read_parameters
 from staithe.http.identity import answer_identity
 from staithe.http.metrics import PATH as METRICS_PATH
 from staithe.http.metrics import MetricsEndpoint
 from staithe.http.observed import ObservedRequest, counted_upload
 from staithe.http.paths import canonical_path, spellings
+from staithe.http.requests import Receive, Request, Scope
+from staithe.http.routes import Found, Route, RouteTable
+from staithe.http.sending import Send, send_answer
 from staithe.observing import lifetime
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Perform = Callable[[Call], Answer]
 ToAnswer = Callable[[RequestError], Answer]
 
-COMMON_HEADERS: Final = ((b"cache-control", b"no-store"), (b"pragma", b"no-cache"), (b"expires", b"-1"))
-BODY_HEADERS: Final = (b"content-length", b"content-type")
 BULK_MEDIA_TYPE: Final = "application/json; charset=utf-8"
 REST_MEDIA_TYPE: Final = "application/json"
+HOST: Final = re.compile(r"[A-Za-z0-9!$&'()*+,;=\-._~:\[\]@%]*")
+"""The characters that a Host header can have (RFC 3986, section 3.2)."""
 
 
-def build_application(app: App) -> AsgiApp:
+def build_application(app: App) -> Rim:
     """The whole HTTP side of a server as an ASGI application."""
-    handlers = [*bulk_routes(app), *rest_routes(app), *public_routes(app)]
-    litestar = Litestar(
-        handlers,
-        exception_handlers={HTTPException: answer_no_route, Exception: answer_fault},
-        openapi_config=None,
-        request_max_body_size=None,
-        logging_config=None,
-        on_shutdown=[lifetime.stop],
-    )
-    paths = [path for handler in handlers for path in handler.paths]
-    return Rim(cast(AsgiApp, litestar), paths)
+    return Rim([*bulk_routes(app), *rest_routes(app), *public_routes(app)])
 
 
-def bulk_routes(app: App) -> list[HTTPRouteHandler]:
+def bulk_routes(app: App) -> list[Route]:
     """A route for each operation that is served."""
-    made: list[HTTPRouteHandler] = []
+    made: list[Route] = []
     gate = uploads.UploadGate(app.settings.most_uploads)
     for operation in (*(o for o in OPERATIONS if o.served), *EXTRA_OPERATIONS):
         element = ELEMENTS_BY_NAME[operation.element]
@@ -71,7 +57,7 @@ def bulk_routes(app: App) -> list[HTTPRouteHandler]:
         else:
             row = find_handler(operation)
             answer = partial(answer_call, app, partial_handler(row.handle, element), errors.to_answer)
-        made.append(make_route(operation.method, path, answer, BULK_MEDIA_TYPE))
+        made.append(Route(operation.method, path, answer, BULK_MEDIA_TYPE))
     return made
 
 
@@ -79,123 +65,103 @@ def partial_handler(handle: Callable[[Call, Any], Answer], element: object) -> P
     return lambda call: handle(call, element)
 
 
-def rest_routes(app: App) -> list[HTTPRouteHandler]:
+def rest_routes(app: App) -> list[Route]:
     """The Application API's routes."""
     return [
-        make_route(o.method, o.path, partial(answer_call, app, o.handle, rest_operation.to_answer), REST_MEDIA_TYPE)
+        Route(o.method, o.path, partial(answer_call, app, o.handle, rest_operation.to_answer), REST_MEDIA_TYPE)
         for o in rest.OPERATIONS
     ]
 
 
-def public_routes(app: App) -> list[HTTPRouteHandler]:
+def public_routes(app: App) -> list[Route]:
     """What needs no login, and what says who is logged in."""
 
-    async def answer(make: Callable[[], Answer], _request: AnyRequest) -> Answer:
+    async def answer(make: Callable[[], Answer], _request: Request) -> Answer:
         return await anyio.to_thread.run_sync(make)
 
-    return [
-        make_route("GET", "/id", partial(answer_identity, app), BULK_MEDIA_TYPE),
-        make_route("GET", oauth_authorize.PATH, partial(oauth_authorize.ask_consent, app), BULK_MEDIA_TYPE),
-        make_route("POST", oauth_authorize.PATH, partial(oauth_authorize.take_consent, app), BULK_MEDIA_TYPE),
-        make_route("POST", oauth_token.PATH, partial(oauth_token.give_tokens, app), BULK_MEDIA_TYPE),
-        make_route("GET", METRICS_PATH, MetricsEndpoint(app).answer, BULK_MEDIA_TYPE),
-        make_route("GET", "/schema", partial(answer, openapi.schema_answer), BULK_MEDIA_TYPE),
-        make_route("GET", "/healthz", partial(answer, health.alive), BULK_MEDIA_TYPE),
-        make_route("GET", "/readyz", partial(answer, partial(health.ready, app)), BULK_MEDIA_TYPE),
-    ]
+    rows: Sequence[tuple[str, str, Callable[[Request], Awaitable[Answer]]]] = (
+        ("GET", "/id", partial(answer_identity, app)),
+        ("GET", oauth_authorize.PATH, partial(oauth_authorize.ask_consent, app)),
+        ("POST", oauth_authorize.PATH, partial(oauth_authorize.take_consent, app)),
+        ("POST", oauth_token.PATH, partial(oauth_token.give_tokens, app)),
+        ("GET", METRICS_PATH, MetricsEndpoint(app).answer),
+        ("GET", "/schema", partial(answer, openapi.schema_answer)),
+        ("GET", "/healthz", partial(answer, health.alive)),
+        ("GET", "/readyz", partial(answer, partial(health.ready, app))),
+    )
+    return [Route(method, path, endpoint, BULK_MEDIA_TYPE) for method, path, endpoint in rows]
 
 
-def make_route(
-    method: str, path: str, answer: Callable[[AnyRequest], Awaitable[Answer]], media_type: str
-) -> HTTPRouteHandler:
-    """A route that answers with what `answer` gives, whatever goes wrong."""
-
-    async def endpoint(request: AnyRequest) -> Response[Any]:
-        try:
-            given = await answer(request)
-        except RequestError as error:
-            given = errors.to_answer(error)
-        except Exception as error:
-            given = errors.fault_answer(error, f"{method} {path}")
-        return to_response(given, media_type)
-
-    litestar_path = path.replace("}", ":str}")
-    return route(litestar_path, http_method=HttpMethod(method), status_code=200, include_in_schema=False)(endpoint)
-
-
-async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: AnyRequest) -> Answer:
+async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: Request) -> Answer:
     """Everything but an upload: log in, read the body, and run the handler in a thread."""
     try:
-        writes = request.method != "GET"
+        writes = request.method not in ("GET", "HEAD")
         header = request.headers.get("authorization")
         caller = await anyio.to_thread.run_sync(partial(authenticate, app, header, writes=writes))
         deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
         body = await read_object(request, deadline)
-        parameters = read_parameters(request.scope["query_string"])
-        call = Call(app, caller, read_id(request.path_params), parameters, body)
+        call = Call(app, caller, read_id(request.path_parameters), read_parameters(request.query), body)
         return await anyio.to_thread.run_sync(perform, call)
     except RequestError as error:
         return to_answer(error)
 
 
-def to_response(answer: Answer, media_type: str) -> Response[Any]:
-    if isinstance(answer.body, Pieces):
-        return Stream(answer.body.pieces, headers=dict(answer.headers), media_type=answer.body.media_type)
-    if isinstance(answer.body, Page):
-        content, media_type = answer.body.html.encode(), "text/html"
-    else:
-        content = answer.encoded()
-    return Response(
-        content,
-        status_code=answer.status,
-        headers=dict(answer.headers),
-        media_type=media_type if answer.body is not None else None,
-    )
-
-
-def answer_no_route(request: AnyRequest, error: HTTPException) -> Response[Any]:
-    """No such path, or not with this method, or no request at all: a Host header that names no host."""
-    if error.status_code == HTTPStatus.BAD_REQUEST:
-        failure = Failure("request", f"Must be well-formed HTTP: {error.detail}.")
-        return to_response(errors.to_answer(ValidationFailed(failure)), BULK_MEDIA_TYPE)
-    if error.status_code not in (404, 405):
-        return answer_fault(request, error)
-    return to_response(errors.no_route_answer(error.status_code, request.url.path), BULK_MEDIA_TYPE)
-
-
-def answer_fault(request: AnyRequest, error: Exception) -> Response[Any]:
-    """Something went wrong outside a handler."""
-    return to_response(errors.fault_answer(error, request.url.path), BULK_MEDIA_TYPE)
-
-
 class Rim:
-    """Outermost: brings paths to their canonical spelling, puts the headers of every reply on the answer, and observes.
+    """What every request passes: its path is brought to its canonical spelling, it is observed, and it is answered.
 
-    Before a refusal it reads the rest of the body: many clients send all of it before they look at the answer.
+    Before a refusal the rest of the body is read: many clients send all of it before they look at the answer.
     """
 
-    def __init__(self, inner: AsgiApp, route_paths: Sequence[str]) -> None:
-        self.inner = inner
-        self.known = spellings(route_paths)
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.known = spellings(route.path for route in routes)
+        self.table = RouteTable(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+        if scope["type"] == "lifespan":
+            await live(receive, send)
             return
         path = canonical_path(scope["path"], self.known)
-        body = BodyWatch(receive)
-        inner_scope = {**scope, "path": path, "raw_path": path.encode()}
-        observed = ObservedRequest(inner_scope, self.known)
+        found = self.table.find(path)
+        request = Request(scope, path, found.parameters, receive)
+        route = found.route_for(request.method)
+        with ObservedRequest(request, found, self.known) as observed:
+            answer = await self.answer(request, found, route)
+            observed.status = answer.status
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                await request.drain()
+            media_type = BULK_MEDIA_TYPE if route is None else route.media_type
+            await send_answer(send, request, answer, media_type, observed.id)
 
-        async def send_with_headers(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                observed.status = message["status"]
-                if message["status"] >= HTTPStatus.BAD_REQUEST:
-                    await body.drain()
-                has_body = message["status"] not in (204, 304)
-                own = [(k, v) for k, v in message["headers"] if has_body or k not in BODY_HEADERS]
-                message["headers"] = [*COMMON_HEADERS, *own, (b"x-request-id", observed.id.encode())]
-            await send(message)
+    async def answer(self, request: Request, found: Found, route: Route | None) -> Answer:
+        """The answer to a request, whatever goes wrong."""
+        if not HOST.fullmatch(request.headers.get("host", "")):
+            failure = Failure("request", "Must be well-formed HTTP: Invalid host header.")
+            return errors.to_answer(ValidationFailed(failure))
+        if route is None:
+            return answer_no_route(request, found)
+        try:
+            return await route.answer(request)
+        except RequestError as error:
+            return errors.to_answer(error)
+        except Exception as error:
+            return errors.fault_answer(error, f"{request.method} {route.path}")
 
-        with observed:
-            await self.inner(inner_scope, body.receive, send_with_headers)
+
+def answer_no_route(request: Request, found: Found) -> Answer:
+    """No such path, or not with this method; OPTIONS asks which methods there are."""
+    if not found.routes:
+        return errors.no_path_answer(request.path)
+    if request.method == "OPTIONS":
+        return Answer(HTTPStatus.NO_CONTENT, headers={"Allow": found.allow})
+    return errors.no_method_answer(request.path, found.allow)
+
+
+async def live(receive: Receive, send: Send) -> None:
+    """Answer the server that tells when the process begins and ends to serve."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            lifetime.stop()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

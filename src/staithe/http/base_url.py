@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from email.message import Message
 
 from staithe.domain.base_url import DEFAULT_PORTS, to_base_url
-from staithe.http.bodies import AnyRequest
+from staithe.http.header_values import read_parameters, split_list
+from staithe.http.requests import Request
 
 
-def base_url_of(request: AnyRequest, public_url: str) -> str:
+def base_url_of(request: Request, public_url: str) -> str:
     """The base URL for the answer to a request: the operator's, or else where the request was sent to."""
     if public_url:
         return public_url
@@ -45,6 +45,5 @@ def first_value(headers: Mapping[str, str], name: str) -> str:
 
 def read_forwarded(header: str) -> Mapping[str, str]:
     """The parameters of the first proxy in a `Forwarded` header (RFC 7239), by lower-case name."""
-    message = Message()
-    message["x"] = f"x; {header.partition(',')[0]}"
-    return {name.lower(): value for name, value in message.get_params(header="x", unquote=True) or []}
+    _, parameters = read_parameters(f"first; {next(split_list(header), '')}")
+    return parameters

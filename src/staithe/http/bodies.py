@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, Final
-
-from litestar import Request
-from litestar.exceptions import ClientException
+from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 from staithe.domain.errors import Busy, Failure, ParseFailed, TooLarge, ValidationFailed
+from staithe.http.requests import Request
 
 OBJECT_BYTES: Final = 4 * 1024 * 1024
 """A JSON object that is no upload: a contact list may be sent with many membershipAdditions."""
 
 INFLATED_PIECE_BYTES: Final = 256 * 1024
-DRAIN_BYTES: Final = 128 * 1024 * 1024
-DRAIN_IDLE_SECONDS: Final = 0.5
 ANY_WINDOW: Final = zlib.MAX_WBITS | 32
 """zlib's code for: gzip or zlib, told by the first bytes."""
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class Inflater:
@@ -59,12 +53,12 @@ class Inflater:
             raise ParseFailed("Must be gzip, as Content-Encoding says, but its end is missing.")
 
 
-async def read_pieces(request: AnyRequest, deadline: float | None = None) -> AsyncIterator[bytes]:
+async def read_pieces(request: Request, deadline: float | None = None) -> AsyncIterator[bytes]:
     """The body, inflated if it is gzipped.
 
     Raises:
         ValidationFailed: an encoding that is not known.
-        Busy: it did not come before `deadline` (of the event loop's clock).
+        Busy: it did not come before `deadline` (of the event loop's clock), or the client went away.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
@@ -78,8 +72,6 @@ async def read_pieces(request: AnyRequest, deadline: float | None = None) -> Asy
         except TimeoutError:
             message = "The request's body did not come within the time limit; nothing was stored."
             raise Busy(message, "Send it again, or in smaller parts.") from None
-        except ClientException:
-            raise Busy("The client went away.") from None
         if data is None:
             break
         for piece in inflater.feed(data) if inflater else (data,):
@@ -88,7 +80,7 @@ async def read_pieces(request: AnyRequest, deadline: float | None = None) -> Asy
         inflater.finish()
 
 
-async def read_object(request: AnyRequest, deadline: float | None = None) -> bytes:
+async def read_object(request: Request, deadline: float | None = None) -> bytes:
     """A whole body that is no upload.
 
     Raises:
@@ -100,27 +92,3 @@ async def read_object(request: AnyRequest, deadline: float | None = None) -> byt
         if len(body) > OBJECT_BYTES:
             raise TooLarge(f"The request is over {OBJECT_BYTES} bytes.", limitBytes=OBJECT_BYTES)
     return bytes(body)
-
-
-class BodyWatch:
-    """Passes the body on, and knows whether all of it has come."""
-
-    def __init__(self, receive: Callable[[], Awaitable[Any]]) -> None:
-        self.inner = receive
-        self.ended = False
-
-    async def receive(self) -> Any:
-        """The next message of the server."""
-        message = await self.inner()
-        self.ended = self.ended or not message.get("more_body", False)
-        return message
-
-    async def drain(self) -> None:
-        """Read what is left and forget it, as long as it keeps coming and is not too much."""
-        rest = 0
-        try:
-            while not self.ended and rest <= DRAIN_BYTES:
-                async with asyncio.timeout(DRAIN_IDLE_SECONDS):
-                    rest += len((await self.receive()).get("body", b""))
-        except TimeoutError:
-            return

@@ -85,14 +85,19 @@ def fault_answer(error: BaseException, what: str) -> Answer:
     return Answer(500, error_body(500, message, advice, {"errorId": error_id}))
 
 
-def no_route_answer(status: int, path: str) -> Answer:
-    """A path or method that no route has; one that Eloqua has and this version has not is called so."""
-    if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return Answer(status, error_body(status, f"{path} does not take this method.", "GET /schema lists them."))
+def no_method_answer(path: str, allow: str) -> Answer:
+    """A path that has not the method; `allow` names those it has."""
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+    body = error_body(status, f"{path} does not take this method.", "GET /schema lists them.")
+    return Answer(status, body, {"Allow": allow})
+
+
+def no_path_answer(path: str) -> Answer:
+    """A path that is not served; one that Eloqua has and this version has not is called so."""
     segments = path.removeprefix(BULK_ROOT).strip("/").split("/")
     known = any(matches(operation.path.strip("/").split("/"), segments) for operation in OPERATIONS)
     message = f"{path} is part of the Bulk API, but this version does not serve it." if known else f"No path {path}."
-    return Answer(status, error_body(status, message, "GET /schema lists every path."))
+    return Answer(404, error_body(404, message, "GET /schema lists every path."))
 
 
 def matches(pattern: list[str], segments: list[str]) -> bool:

@@ -10,12 +10,12 @@ from staithe.app import App
 from staithe.domain.errors import NotAuthenticated
 from staithe.http.auth import identify
 from staithe.http.base_url import base_url_of
-from staithe.http.bodies import AnyRequest
 from staithe.http.calls import Answer
+from staithe.http.requests import Request
 from staithe.wire.identity import NOT_AUTHENTICATED, identity_body
 
 
-async def answer_identity(app: App, request: AnyRequest) -> Answer:
+async def answer_identity(app: App, request: Request) -> Answer:
     """Answer `GET /id`: 200 in any case, as clients compare the text that stands for a wrong login."""
     try:
         user = await anyio.to_thread.run_sync(partial(identify, app, request.headers.get("authorization")))

@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 
 from staithe.app import App
 from staithe.domain.errors import NotAllowed
-from staithe.http.bodies import AnyRequest
 from staithe.http.calls import Answer, Pieces
+from staithe.http.requests import Request
 from staithe.observing.access import ADVICE, REFUSED, may_read
 from staithe.observing.exposition import registry_of_server, render
 from staithe.observing.folder import folder_of_server
@@ -24,7 +24,6 @@ from staithe.services.queues import QueueFigures, read_figures
 
 LOGGER: Final = logging.getLogger(__name__)
 PATH: Final = "/metrics"
-CHARSET: Final = "; charset=utf-8"
 SHARE: Final = 10
 """Of the time that reading them took, so many times pass until it is done again: thousands of stores take seconds."""
 
@@ -105,16 +104,13 @@ class MetricsEndpoint:
         queues = QueueGauges(lambda: read_figures(app.stores, app.clock()), app.settings.pauses.figures_seconds)
         self.registry = registry_of_server(folder_of_server(), [queues])
 
-    async def answer(self, request: AnyRequest) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """All metrics, for who may read them.
 
         Raises:
             NotAllowed: neither from this machine, nor with the token.
         """
-        host = request.client.host if request.client is not None else ""
-        if not may_read(host, request.headers, self.token):
+        if not may_read(request.client_host, request.headers, self.token):
             raise NotAllowed(REFUSED, ADVICE)
-        text, media_type = await anyio.to_thread.run_sync(render, self.registry, request.headers.get("accept", ""))
-        # The HTTP library adds the charset to texts, though it may be there already.
-        media_type = media_type.removesuffix(CHARSET) if media_type.startswith("text/") else media_type
+        text, media_type = await anyio.to_thread.run_sync(render, self.registry, request.header_list("accept"))
         return Answer(200, Pieces(iter((text,)), media_type))

@@ -27,11 +27,12 @@ from staithe.domain.oauth import (
     read_wish,
 )
 from staithe.http.base_url import base_url_of
-from staithe.http.bodies import AnyRequest, read_object
+from staithe.http.bodies import read_object
 from staithe.http.calls import Answer
 from staithe.http.oauth_form import read_form
 from staithe.http.oauth_page import show_consent, show_problem
 from staithe.http.oauth_token import token_body
+from staithe.http.requests import Request
 from staithe.services.accounts import Proof
 from staithe.services.clients import find_client
 from staithe.services.tokens import prove_for
@@ -88,20 +89,26 @@ class Question(Struct, frozen=True):
     parameters: Parameters
 
 
-def read_key(app: App, request: AnyRequest) -> FormKey:
+def read_key(app: App, request: Request) -> FormKey:
     """The key that the browser has, or else a new one."""
-    sent = request.cookies.get(KEY_COOKIE, "")
+    sent = read_cookie(request.headers.get("cookie", ""), KEY_COOKIE)
     key = sent if KEY.fullmatch(sent) else secrets.token_urlsafe(KEY_BYTES)
     return FormKey(key, base_url_of(request, app.settings.public_url).startswith("https:"))
 
 
-async def ask_consent(app: App, request: AnyRequest) -> Answer:
+def read_cookie(header: str, name: str) -> str:
+    """The value of a cookie; empty if it was not sent."""
+    pairs = (pair.strip().partition("=") for pair in header.split(";"))
+    return next((value.strip('"') for found, _, value in pairs if found == name), "")
+
+
+async def ask_consent(app: App, request: Request) -> Answer:
     """Answer GET: the page, or what is wrong with the request."""
     ask = partial(show_form, form_key=read_key(app, request))
-    return await anyio.to_thread.run_sync(answer_question, app, request.scope["query_string"], ask)
+    return await anyio.to_thread.run_sync(answer_question, app, request.query, ask)
 
 
-async def take_consent(app: App, request: AnyRequest) -> Answer:
+async def take_consent(app: App, request: Request) -> Answer:
     """Answer POST: back to the client with a code, a token or a refusal; or the page again after a wrong login."""
     deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
     form = await read_object(request, deadline)

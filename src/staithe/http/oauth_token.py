@@ -16,9 +16,10 @@ import anyio.to_thread
 from staithe.app import App
 from staithe.domain.errors import ValidationFailed
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, check_scope
-from staithe.http.bodies import AnyRequest, read_object
+from staithe.http.bodies import read_object
 from staithe.http.calls import Answer
 from staithe.http.oauth_form import read_body
+from staithe.http.requests import Request
 from staithe.services.clients import authenticate_client
 from staithe.services.tokens import Exchange, Issued
 
@@ -28,7 +29,7 @@ CLIENT_CHALLENGE: Final = 'Basic realm="Staithe clients", charset="UTF-8"'
 Parameters = Mapping[str, str]
 
 
-async def give_tokens(app: App, request: AnyRequest) -> Answer:
+async def give_tokens(app: App, request: Request) -> Answer:
     """Answer a token request: tokens, or an error of RFC 6749, section 5.2."""
     deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
     try:

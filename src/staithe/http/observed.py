@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from staithe.domain.errors import RequestError
-from staithe.http.bodies import AnyRequest
 from staithe.http.calls import Answer
 from staithe.http.errors import to_status
+from staithe.http.requests import Request
+from staithe.http.routes import Found
 from staithe.http.uploads import read_format
 from staithe.observing import metrics, traces
 from staithe.observing.fields import add_log_fields, current_fields, log_fields
@@ -48,19 +49,21 @@ FORMATS: Final = ("JSON", "CSV")
 class ObservedRequest:
     """A request from its first byte to the last of its answer. Whoever answers says the `status`."""
 
-    def __init__(self, scope: Mapping[str, Any], known: Mapping[str, str]) -> None:
-        self.scope = scope
+    def __init__(self, request: Request, found: Found, known: Mapping[str, str]) -> None:
+        self.request = request
         self.known = known
-        self.id = read_request_id(scope["headers"])
+        self.method = request.method if request.method in METHODS else OTHER
+        self.route = found.template_for(request.method) or NO_ROUTE
+        """The route that answers, as it is written in the OpenAPI document."""
+        self.id = read_request_id(request.scope["headers"])
         self.status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
         self.blocks = ExitStack()
         self.begun = 0.0
 
     def __enter__(self) -> Self:
         self.begun = time.perf_counter()
-        method = self.method
         self.blocks.enter_context(log_fields(request_id=self.id))
-        self.span = self.blocks.enter_context(traces.span(method, "server", self.scope["headers"]))
+        self.span = self.blocks.enter_context(traces.span(self.method, "server", self.request.scope["headers"]))
         if self.span.trace_id:
             add_log_fields(trace_id=self.span.trace_id)
         metrics.REQUESTS_RUNNING.inc()
@@ -79,19 +82,9 @@ class ObservedRequest:
         self.blocks.close()
 
     @property
-    def method(self) -> str:
-        """The method, if it is one of those that there are."""
-        return self.scope["method"] if self.scope["method"] in METHODS else OTHER
-
-    @property
-    def route(self) -> str:
-        """The route that answers, as it is written in the OpenAPI document."""
-        return str(self.scope.get("path_template") or NO_ROUTE).replace(":str}", "}")
-
-    @property
     def path(self) -> str:
         """The path without what a client has made up, which may be anybody's address."""
-        segments = str(self.scope["path"]).split("/")
+        segments = self.request.path.split("/")
         return "/".join(s if not s or s.isdigit() or s.lower() in self.known else "*" for s in segments)
 
     def trace_end(self, method: str, route: str) -> None:
@@ -103,7 +96,7 @@ class ObservedRequest:
             http__request__method=method,
             http__route=route,
             http__response__status_code=self.status,
-            url__scheme=str(self.scope["scheme"]),
+            url__scheme=str(self.request.scope["scheme"]),
             url__path=self.path,
             staithe__request_id=self.id,
         )
@@ -126,14 +119,14 @@ def read_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and SENT_ID.fullmatch(value):
             return value.decode()
-    made = uuid.uuid4()
-    return f"{made.hex}/{made.int % 10**11}"
+    made = int.from_bytes(os.urandom(16))
+    return f"{made:032x}/{made % 10**11}"
 
 
-def counted_upload(answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Callable[[AnyRequest], Awaitable[Answer]]:
+def counted_upload(answer: Callable[[Request], Awaitable[Answer]]) -> Callable[[Request], Awaitable[Answer]]:
     """Count what becomes of the uploads that `answer` takes."""
 
-    async def count(request: AnyRequest) -> Answer:
+    async def count(request: Request) -> Answer:
         outcome = FAILED
         try:
             given = await answer(request)
@@ -148,7 +141,7 @@ def counted_upload(answer: Callable[[AnyRequest], Awaitable[Answer]]) -> Callabl
     return count
 
 
-def label_format(request: AnyRequest) -> str:
+def label_format(request: Request) -> str:
     """The format of an upload."""
     try:
         return read_format(request.headers.get("content-type", ""))

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from email.message import Message
 from functools import partial
 from typing import Final
 
@@ -18,8 +17,10 @@ from staithe.domain.elements import Element
 from staithe.domain.errors import Busy, Failure, TooManyRequests, ValidationFailed
 from staithe.domain.syncs import Sync
 from staithe.http.auth import authenticate
-from staithe.http.bodies import AnyRequest, read_pieces
+from staithe.http.bodies import read_pieces
 from staithe.http.calls import Answer, read_id
+from staithe.http.header_values import read_parameters
+from staithe.http.requests import Request
 from staithe.observing import traces
 from staithe.observing.metrics import UPLOAD_RECEIVED_BYTES
 from staithe.services.caller import Caller
@@ -83,17 +84,15 @@ def read_format(content_type: str) -> str:
     Raises:
         ValidationFailed: it is neither JSON nor CSV, or not in UTF-8.
     """
-    message = Message()
-    message["content-type"] = content_type or DEFAULT_CONTENT_TYPE
-    kind = FORMATS.get(message.get_content_type())
-    charset = message.get_content_charset("")
-    if kind is None or charset not in CHARSETS:
+    media_type, parameters = read_parameters(content_type or DEFAULT_CONTENT_TYPE)
+    kind = FORMATS.get(media_type.lower())
+    if kind is None or parameters.get("charset", "").lower() not in CHARSETS:
         rule = "Must be application/json or text/csv, in UTF-8."
         raise ValidationFailed(Failure("Content-Type", rule, content_type))
     return kind
 
 
-async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate, request: AnyRequest) -> Answer:
+async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate, request: Request) -> Answer:
     """Answer an upload: 204, or 201 with the sync it started."""
     timeout = app.settings.request_timeout_seconds
     deadline = asyncio.get_running_loop().time() + timeout
@@ -105,13 +104,13 @@ async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate
             idempotency_key=request.headers.get("idempotency-key", ""),
             deadline=time.monotonic() + timeout,
         )
-        key = DefinitionKey(kind, read_id(request.path_params))
+        key = DefinitionKey(kind, read_id(request.path_parameters))
         sync = await stage(request, caller, element, key, wanted, deadline)
     return Answer(204) if sync is None else Answer(201, created_sync_body(sync))
 
 
 async def stage(
-    request: AnyRequest, caller: Caller, element: Element, key: DefinitionKey, wanted: UploadRequest, deadline: float
+    request: Request, caller: Caller, element: Element, key: DefinitionKey, wanted: UploadRequest, deadline: float
 ) -> Sync | None:
     receiving = await anyio.to_thread.run_sync(ReceivingUpload, caller, element, key, wanted)
     with receiving as upload:

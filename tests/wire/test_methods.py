@@ -1,0 +1,122 @@
+"""HEAD, OPTIONS, and methods that a path has not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.api import Api
+from tests.support.server import RunningServer
+from tests.wire.test_exports import run
+
+BULK = "/api/bulk/2.0"
+VARYING = ("date", "x-request-id")
+
+
+def headers_of(answer: httpx.Response) -> dict[str, str]:
+    """The headers of an answer that are the same each time."""
+    return {name: value for name, value in answer.headers.items() if name not in VARYING}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/readyz",
+        "/id",
+        "/schema",
+        f"{BULK}/contacts/syncActions",
+        f"{BULK}/contacts/syncActions/1",
+        f"{BULK}/contacts/syncActions/99",
+        f"{BULK}/syncs?limit=none",
+        "/api/REST/1.0/assets/contact/lists",
+        "/auth/oauth2/authorize?client_id=nobody",
+        "/nonsense",
+    ],
+)
+def test_head_is_answered_as_get_is_but_for_the_body(api: Api, path: str) -> None:
+    api.define()
+    got, headed = api.call("GET", path), api.call("HEAD", path)
+    assert (headed.status_code, headers_of(headed), headed.content) == (got.status_code, headers_of(got), b"")
+    assert got.headers["content-length"] == str(len(got.content))
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/csv"])
+def test_head_of_data_makes_none_of_it(api: Api, accept: str) -> None:
+    """Its length would be known after all of it was made: so it is not told, as it is not when it is sent."""
+    data = run(api)
+    got, headed = (api.bulk(method, data, headers={"accept": accept}) for method in ("GET", "HEAD"))
+    without_framing = {name: value for name, value in headers_of(got).items() if name != "transfer-encoding"}
+    assert (headed.status_code, headers_of(headed), headed.content) == (200, without_framing, b"")
+    assert api.bulk("GET", data, headers={"accept": accept}).content == got.content
+
+
+def test_a_reader_may_ask_for_heads_and_they_change_nothing(api: Api, reader: Api) -> None:
+    uri = api.define()
+    before = api.bulk("GET", uri).json()
+    assert reader.bulk("HEAD", uri).status_code == 200
+    assert api.bulk("GET", uri).json() == before
+
+
+def refusal(path: str) -> dict[str, Any]:
+    return {
+        "status": 405,
+        "error": "Method Not Allowed",
+        "message": f"{path} does not take this method.",
+        "advice": "GET /schema lists them.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("PATCH", f"{BULK}/contacts/syncActions", "GET, HEAD, OPTIONS, POST"),
+        ("PUT", f"{BULK}/contacts/syncActions", "GET, HEAD, OPTIONS, POST"),
+        ("POST", f"{BULK}/contacts/syncActions/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        ("HEAD", f"{BULK}/contacts/syncActions/1/data", "DELETE, OPTIONS, POST"),
+        ("GET", f"{BULK}/contacts/syncActions/1/data", "DELETE, OPTIONS, POST"),
+        ("PROPFIND", "/healthz", "GET, HEAD, OPTIONS"),
+        ("POST", "/id", "GET, HEAD, OPTIONS"),
+        ("GET", "/auth/oauth2/token", "OPTIONS, POST"),
+    ],
+)
+def test_a_method_that_a_path_has_not_is_405_and_names_those_it_has(
+    api: Api, method: str, path: str, allow: str
+) -> None:
+    content = None if method in ("GET", "HEAD") else b"[1, 2, 3]"
+    answer = api.call(method, path, content=content)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    if method == "HEAD":
+        assert answer.content == b""
+    else:
+        assert answer.json() == refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        (f"{BULK}/contacts/syncActions/1", "DELETE, GET, HEAD, OPTIONS, PUT"),
+        (f"{BULK}//CONTACTS/syncactions/", "GET, HEAD, OPTIONS, POST"),
+        ("/auth/oauth2/token", "OPTIONS, POST"),
+    ],
+)
+def test_options_names_the_methods_of_a_path_to_everybody(server: RunningServer, path: str, allow: str) -> None:
+    answer = httpx.request("OPTIONS", server.url + path, trust_env=False)
+    assert (answer.status_code, answer.headers["allow"], answer.content) == (204, allow, b"")
+    assert "content-length" not in answer.headers
+
+
+def test_options_of_no_path_is_404(server: RunningServer) -> None:
+    answer = httpx.request("OPTIONS", f"{server.url}/nonsense", trust_env=False)
+    message, advice = "No path /nonsense.", "GET /schema lists every path."
+    assert answer.json() == {"status": 404, "error": "Not Found", "message": message, "advice": advice}
+
+
+def test_what_is_no_id_is_looked_for_where_one_could_stand(api: Api) -> None:
+    """A segment that is a name elsewhere can stand in place of an id; it is none."""
+    answer = api.bulk("GET", "/contacts/lists/data")
+    message, advice = "There is nothing with the id data.", "Ids are whole numbers from 1 up."
+    assert answer.json() == {"status": 404, "error": "Not Found", "message": message, "advice": advice}
