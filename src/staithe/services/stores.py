@@ -100,6 +100,10 @@ class Stores:
         """Begin to watch for hints."""
         return self.databases.watch()
 
+    def watch_control(self) -> Watch:
+        """Begin to watch for changes of the control store. One thread asks it: the one that has called this."""
+        return self.databases.watch_control()
+
     def close(self) -> None:
         """Close every store."""
         self.databases.close()
