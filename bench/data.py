@@ -19,7 +19,6 @@ from staithe.cli.seed import seed_with_progress
 from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
-from staithe.services.accounts import Logins
 from staithe.services.caller import Caller
 from staithe.services.stores import CompanyStore, Stores
 
@@ -100,7 +99,7 @@ def add_company(stores: Stores, name: str) -> CompanyStore:
 
 def new_caller(stores: Stores, name: str) -> Caller:
     """The user of a company, logged in without a server."""
-    user = Logins(stores).verify(f"{name}\\{USER}", PASSWORD)
+    user = accounts.prove(stores, f"{name}\\{USER}", PASSWORD).user
     return Caller(user, stores, open_company(stores, name), system_clock())
 
 

@@ -1,4 +1,4 @@
-"""The measures on SQLite: 1 to 6, 9 and 10 with contacts that are kept, 7, 8 and 11 in companies of their own."""
+"""The measures on SQLite: 1 to 6, 9 and 10 with contacts that are kept, 7, 8, 11 and 17 in companies of their own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from bench.inside import measure_inside
 from bench.inside_data import measure_export_inside, measure_imports_inside
 from bench.measures import CASES, Case, measure_case, measure_growth, measure_one_record
 from bench.memory import fill_exported, measure_imports_and_exports, measure_memory
+from bench.reads import measure_reads
 from bench.report import Breakdown, Measure, Taken
 from bench.running import running_server
 from bench.sizes import Sizes
@@ -68,4 +69,7 @@ def measure_new(empty: Path, sizes: Sizes, numbers: Iterable[int]) -> Taken:
         fill_exported(empty / "memory", sizes)
         with running_server(empty / "memory") as server:
             measures.append(measure_imports_and_exports(server, sizes))
+    if 17 in numbers:
+        with running_server(empty / "reads") as server:
+            measures.append(measure_reads(server, sizes))
     return measures, breakdowns

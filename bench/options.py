@@ -51,6 +51,7 @@ HELP: Final = """Measure a real server over HTTP; print a table, write all figur
 9  export            floor: SELECT, fetchall, and orjson.dumps of the rows
 10 last page         floor: the first page of the same export
 11 memory            of the server, while it imports and exports at once
+17 reads             GET of a sync, 16 connections; floor: GET /healthz
 
 \b
 On PostgreSQL:

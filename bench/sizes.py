@@ -30,6 +30,8 @@ class Sizes(Struct, frozen=True, kw_only=True):
     """Uploads that are imported while memory is measured."""
     mixed_seconds: float = 600
     """How long the mixed load lasts."""
+    reads_seconds: float = 3
+    """How long syncs are read in each run, and as long their floor."""
     queued: int = 500
     """Syncs of one company that wait, while another one's has its turn."""
     turns: int = 15
@@ -82,6 +84,7 @@ QUICK: Final = Sizes(
     exported=100_000,
     import_uploads=4,
     mixed_seconds=5,
+    reads_seconds=1,
     queued=100,
     turns=5,
 )

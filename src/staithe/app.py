@@ -10,8 +10,7 @@ from typing import Final
 from staithe.clock import Clock, make_clock
 from staithe.config import Settings
 from staithe.domain.errors import Busy
-from staithe.services.accounts import Logins
-from staithe.services.company_limits import KnownLimits
+from staithe.services.known_logins import KnownLogins
 from staithe.services.stores import Stores
 from staithe.services.tokens import Tokens
 
@@ -26,9 +25,8 @@ class App:
 
     settings: Settings
     stores: Stores
-    logins: Logins
+    logins: KnownLogins
     tokens: Tokens
-    limits: KnownLimits
     clock: Clock
 
 
@@ -36,8 +34,8 @@ def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
     stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
     tokens = Tokens(stores, settings.access_token_seconds)
-    limits = KnownLimits(stores, settings.company_limits, settings.pauses.limits_seconds)
-    return App(settings, stores, Logins(stores), tokens, limits, make_clock(settings.clock_file))
+    logins = KnownLogins(stores, tokens, settings.company_limits)
+    return App(settings, stores, logins, tokens, make_clock(settings.clock_file))
 
 
 def build_or_exit(settings: Settings) -> App:

@@ -39,7 +39,7 @@ def test_takes_every_measure_and_writes_it_as_json(open_folder: Path):
     latest, dated = sorted(output.iterdir(), key=lambda path: path.name != "latest.json")
     result = msgspec.json.decode(latest.read_bytes())
     assert latest.read_bytes() == dated.read_bytes()
-    assert [measure["number"] for measure in result["measures"]] == list(range(1, 17))
+    assert [measure["number"] for measure in result["measures"]] == list(range(1, 18))
     assert result["sizes"]["contacts"] == 20_000
     assert len(result["measures"][0]["figures"]["ratios"]) == 1
     mixed = result["measures"][14]["figures"]
@@ -72,5 +72,6 @@ def test_help_names_every_measure():
         "export",
         "mixed load",
         "fairness",
+        "reads",
     ):
         assert name in ran.stdout

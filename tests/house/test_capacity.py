@@ -10,7 +10,7 @@ import pytest
 
 from staithe.domain import limits
 from staithe.domain.pauses import USUAL_PAUSES
-from staithe.services import accounts
+from staithe.services import accounts, known_logins
 from staithe.storage import postgres
 from tests.house.capacity import DOCUMENT, ROOT, Model, read_constants, three_digits, with_tables
 
@@ -32,7 +32,7 @@ def test_another_constant_makes_other_tables() -> None:
     [
         ("scan_seconds", USUAL_PAUSES.scan_seconds),
         ("retention_seconds", USUAL_PAUSES.retention_seconds),
-        ("remember_seconds", accounts.REMEMBER_SECONDS),
+        ("remember_seconds", known_logins.REMEMBER_SECONDS),
         ("chunk_bytes", limits.CHUNK_IDS / 8),
         ("login_mib", accounts.HASHER.memory_cost / 1024),
         ("kept_connections", postgres.POOLED_CONNECTIONS + 1),

@@ -7,7 +7,7 @@ import msgspec
 from staithe.config import PAUSES
 from staithe.domain.pauses import Pauses
 
-QUICK = Pauses(staging_seconds=0.5, silent_seconds=60, hasty_seconds=60, limits_seconds=0.1, figures_seconds=0.1)
+QUICK = Pauses(staging_seconds=0.5, silent_seconds=60, hasty_seconds=60, control_seconds=0.1, figures_seconds=0.1)
 
 
 def pauses(**seconds: float) -> dict[str, str]:

@@ -23,8 +23,8 @@ class Pauses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     hasty_seconds: float = 1.0
     """The same for what may be left to a later sweep, and once."""
 
-    limits_seconds: float = 1.0
-    """How long the limits of a company are remembered."""
+    control_seconds: float = 1.0
+    """How long logins and limits are good that were read from PostgreSQL; SQLite tells when they change."""
 
     figures_seconds: float = 5.0
     """How old the numbers of the stores in `/metrics` may be."""

@@ -97,7 +97,7 @@ async def answer_call(app: App, perform: Perform, to_answer: ToAnswer, request: 
     try:
         writes = request.method not in ("GET", "HEAD")
         header = request.headers.get("authorization")
-        caller = await anyio.to_thread.run_sync(partial(authenticate, app, header, writes=writes))
+        caller = await authenticate(app, header, writes=writes)
         deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
         body = await read_object(request, deadline)
         call = Call(app, caller, read_id(request.path_parameters), read_parameters(request.query), body)

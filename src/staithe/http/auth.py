@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 
+import anyio.to_thread
+
 from staithe.app import App
-from staithe.domain.companies import User
 from staithe.domain.errors import NotAllowed, NotAuthenticated
 from staithe.observing.fields import add_log_fields
 from staithe.services.accounts import LOGIN_ADVICE
 from staithe.services.caller import Caller
+from staithe.services.known_logins import Login
 
 
 def read_basic(header: str) -> tuple[str, str]:
@@ -34,33 +36,42 @@ def read_basic(header: str) -> tuple[str, str]:
     return f"{company}\\{user}", password
 
 
-def identify(app: App, header: str | None) -> User:
-    """The verified user. Slow for a password that is not remembered: call it in a thread.
+async def log_in(app: App, header: str | None) -> Login:
+    """The verified login of a request. One that is known takes no thread.
 
     Raises:
         NotAuthenticated: no login, or a wrong one.
     """
-    scheme, _, token = (header or "").strip().partition(" ")
+    sent = (header or "").strip()
+    login = app.logins.find(sent, app.clock())
+    if login is None:
+        # Asked for before the control store is read: what changes in between ends what is remembered here.
+        version = app.logins.version()
+        login = await anyio.to_thread.run_sync(verify, app, sent, version, app.logins.last(sent))
+        app.logins.remember(sent, login)
+    add_log_fields(company=login.user.company.name, user=login.user.name)
+    return login
+
+
+def verify(app: App, sent: str, version: int, last: Login | None) -> Login:
+    scheme, _, token = sent.partition(" ")
     if scheme.lower() == "bearer":
-        user = app.tokens.verify(token.strip(), app.clock())
-    else:
-        user = app.logins.verify(*read_basic(header or ""))
-    add_log_fields(company=user.company.name, user=user.name)
-    return user
+        return app.logins.verify_token(token.strip(), version, app.clock())
+    return app.logins.verify_password(*read_basic(sent), version, last)
 
 
-def authenticate(app: App, header: str | None, *, writes: bool) -> Caller:
-    """The verified caller. Slow, as `identify` is.
+async def authenticate(app: App, header: str | None, *, writes: bool) -> Caller:
+    """The verified caller.
 
     Raises:
         NotAuthenticated: no login, or a wrong one.
         NotAllowed: the role may only read.
     """
-    user = identify(app, header)
+    login = await log_in(app, header)
+    user = login.user
     if writes and not user.role.may_write:
         raise NotAllowed(
             f"User {user.name} has the role {user.role.value}, which may only read.",
             "Use a login with the role api or admin.",
         )
-    limits = app.limits.of(user.company)
-    return Caller(user, app.stores, app.stores.open(user.company), app.clock(), limits)
+    return Caller(user, app.stores, login.store, app.clock(), login.limits)

@@ -86,6 +86,8 @@ async def read_object(request: Request, deadline: float | None = None) -> bytes:
     Raises:
         TooLarge: it is over 4 MiB.
     """
+    if not request.has_body:
+        return b""
     body = bytearray()
     async for piece in read_pieces(request, deadline):
         body += piece

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
-
-import anyio.to_thread
-
 from staithe.app import App
 from staithe.domain.errors import NotAuthenticated
-from staithe.http.auth import identify
+from staithe.http.auth import log_in
 from staithe.http.base_url import base_url_of
 from staithe.http.calls import Answer
 from staithe.http.requests import Request
@@ -18,7 +14,7 @@ from staithe.wire.identity import NOT_AUTHENTICATED, identity_body
 async def answer_identity(app: App, request: Request) -> Answer:
     """Answer `GET /id`: 200 in any case, as clients compare the text that stands for a wrong login."""
     try:
-        user = await anyio.to_thread.run_sync(partial(identify, app, request.headers.get("authorization")))
+        user = (await log_in(app, request.headers.get("authorization"))).user
     except NotAuthenticated:
         return Answer(200, NOT_AUTHENTICATED)
     return Answer(200, identity_body(user, base_url_of(request, app.settings.public_url)))

@@ -160,7 +160,7 @@ def decide(app: App, form_key: FormKey, question: Question) -> Answer:
         raise OAuthRefused(OAuthFault.ACCESS_DENIED, "The user does not allow it.")
     login = user_name if "\\" in user_name else f"{question.client.company.name}\\{user_name}"
     try:
-        proof = prove_for(app.logins, question.client, login, parameters.get("password", ""))
+        proof = prove_for(app.stores, question.client, login, parameters.get("password", ""))
     except OAuthRefused:
         return show_form(question, form_key, user_name=user_name, problem=WRONG_LOGIN)
     return go_back(question.wish.redirect_uri, parameters, grant(app, question, proof))

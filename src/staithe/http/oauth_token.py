@@ -68,7 +68,7 @@ def refresh(app: App, client: Client, parameters: Parameters) -> Issued:
 
 def log_in(app: App, client: Client, parameters: Parameters) -> Issued:
     login, password = need(parameters, "username"), need(parameters, "password")
-    return app.tokens.log_in(app.logins, client, login, password, app.clock())
+    return app.tokens.log_in(client, login, password, app.clock())
 
 
 GRANTS: Final[Mapping[str, Callable[[App, Client, Parameters], Issued]]] = {

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import partial
 from typing import Final
 
 import anyio.to_thread
@@ -97,7 +96,7 @@ async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate
     timeout = app.settings.request_timeout_seconds
     deadline = asyncio.get_running_loop().time() + timeout
     header = request.headers.get("authorization")
-    caller = await anyio.to_thread.run_sync(partial(authenticate, app, header, writes=True))
+    caller = await authenticate(app, header, writes=True)
     with gate.admit(caller):
         wanted = UploadRequest(
             format=read_format(request.headers.get("content-type", "")),

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-import time
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -18,8 +16,6 @@ from staithe.services.stores import Stores
 from staithe.storage import control
 from staithe.storage.database import Connection
 
-REMEMBER_SECONDS: Final = 300
-MOST_REMEMBERED: Final = 10_000
 HASHER: Final = PasswordHasher()
 LOGIN_ADVICE: Final = "Send HTTP Basic credentials (company\\user, a colon, the password) or a Bearer token."
 
@@ -128,52 +124,30 @@ def mark_password(password_hash: str) -> bytes:
     return hashlib.sha256(password_hash.encode()).digest()
 
 
-class Logins:
-    """Verifies logins, and remembers for minutes those that were right: hashing is slow on purpose.
+def prove(stores: Stores, login: str, password: str, mark: bytes = b"") -> Proof:
+    """The user of `company\\user` with this password, and a mark of the password as it is now.
 
-    What is remembered is bound to the stored hash, so that a changed password ends it at once.
+    Args:
+        stores: of the server.
+        login: in any case.
+        password: which is slow to hash, on purpose.
+        mark: of an earlier proof with the same login and password. If it is still good, nothing is hashed.
+
+    Raises:
+        NotAuthenticated: there is none, or the password is another.
     """
-
-    def __init__(self, stores: Stores) -> None:
-        self.stores = stores
-        self.salt = secrets.token_bytes(16)
-        self.remembered: dict[bytes, tuple[str, float]] = {}
-        self.lock = threading.Lock()
-
-    def verify(self, login: str, password: str) -> User:
-        """The user of `company\\user` with this password.
-
-        Raises:
-            NotAuthenticated: there is none, or the password is another.
-        """
-        return self.prove(login, password).user
-
-    def prove(self, login: str, password: str) -> Proof:
-        """The same, with a mark of the password as it is now.
-
-        Raises:
-            NotAuthenticated: there is none, or the password is another.
-        """
-        company_name, _, user_name = login.partition("\\")
-        with self.stores.control.read() as connection:
-            found = control.find_user(connection, company_name, user_name)
-        if found is None:
-            # As long as for a known user: who exists must not be told by the time it takes.
-            HASHER.hash(password)
-            raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE)
-        user, password_hash = found
-        key = hashlib.blake2b(f"{user.id}:{password}".encode(), key=self.salt).digest()
-        known = self.remembered.get(key)
-        if known is None or known[0] != password_hash or known[1] < time.monotonic():
-            try:
-                HASHER.verify(password_hash, password)
-            except (VerificationError, InvalidHashError):
-                raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE) from None
-            self.remember(key, password_hash)
-        return Proof(user, mark_password(password_hash))
-
-    def remember(self, key: bytes, password_hash: str) -> None:
-        with self.lock:
-            if len(self.remembered) >= MOST_REMEMBERED:
-                self.remembered.clear()
-            self.remembered[key] = (password_hash, time.monotonic() + REMEMBER_SECONDS)
+    company_name, _, user_name = login.partition("\\")
+    with stores.control.read() as connection:
+        found = control.find_user(connection, company_name, user_name)
+    if found is None:
+        # As long as for a known user: who exists must not be told by the time it takes.
+        HASHER.hash(password)
+        raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE)
+    user, password_hash = found
+    now = Proof(user, mark_password(password_hash))
+    if now.mark != mark:
+        try:
+            HASHER.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE) from None
+    return now

@@ -49,7 +49,7 @@ class Stores:
         data: the data directory.
         database: the URL of a PostgreSQL database; empty for SQLite files in the data directory.
         staging: where staged files are, `s3://bucket/prefix` or a directory; empty for the data directory.
-        pauses: how long an object store is waited for.
+        pauses: how long an object store is waited for, and how long what PostgreSQL has said is good.
 
     Raises:
         ValidationFailed: `staging` is wrong.
@@ -58,6 +58,7 @@ class Stores:
     def __init__(self, data: Path, database: str = "", staging: str = "", pauses: Pauses = USUAL_PAUSES) -> None:
         self.data = data
         self.area = StagingArea(staging, data, pauses)
+        self.pauses = pauses
         self.databases = open_databases(data, database)
         self.control: Database = self.databases.control
         self.hints: Database = self.databases.hints
@@ -101,6 +102,10 @@ class Stores:
     def watch(self) -> Watch:
         """Begin to watch for hints."""
         return self.databases.watch()
+
+    def watch_control(self) -> Watch:
+        """Begin to watch for changes of the control store. One thread asks it: the one that has called this."""
+        return self.databases.watch_control(self.pauses.control_seconds)
 
     def close(self) -> None:
         """Close every store."""

@@ -18,7 +18,7 @@ from staithe.domain.companies import User
 from staithe.domain.errors import InvalidToken, NotAuthenticated
 from staithe.domain.limits import AUTHORIZATION_CODE_LIFE, REFRESH_TOKEN_LIFE, SECOND
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, TokenKind, Wish, to_challenge
-from staithe.services.accounts import Logins, Proof, mark_password
+from staithe.services.accounts import Proof, mark_password, prove
 from staithe.services.stores import Stores
 from staithe.storage import oauth
 from staithe.storage.database import Connection
@@ -70,8 +70,8 @@ class Tokens:
         self.stores = stores
         self.access_life_seconds = access_life_seconds
 
-    def verify(self, token: str, now: int) -> User:
-        """The user for whom an access token was given, as the user is now.
+    def verify(self, token: str, now: int) -> tuple[User, int]:
+        """The user for whom an access token was given, as the user is now, and when the token expires.
 
         Raises:
             InvalidToken: it is unknown or expired, or the user's password was set anew.
@@ -80,7 +80,7 @@ class Tokens:
             held = oauth.find_token(connection, hash_secret(token), TokenKind.ACCESS)
         if held is None or not is_good(held, now):
             raise InvalidToken("The access token is unknown or has expired.", RENEW_ADVICE)
-        return held.user
+        return held.user, held.expires_at
 
     def grant_code(self, client: Client, proof: Proof, wish: Wish, now: int) -> str:
         """A code for a user's consent, to be exchanged within a minute.
@@ -104,13 +104,13 @@ class Tokens:
             grant_id = add_grant(connection, client, NewGrant(client.id, proof.user.id, proof.mark), now)
             return self.issue(connection, grant_id, now, may_refresh=may_refresh)
 
-    def log_in(self, logins: Logins, client: Client, login: str, password: str, now: int) -> Issued:
+    def log_in(self, client: Client, login: str, password: str, now: int) -> Issued:
         """Tokens for a user's password.
 
         Raises:
             OAuthRefused: the login is wrong, or of another company than the client's.
         """
-        return self.grant_access(client, prove_for(logins, client, login, password), now, may_refresh=True)
+        return self.grant_access(client, prove_for(self.stores, client, login, password), now, may_refresh=True)
 
     def exchange(self, client: Client, sent: Exchange, now: int) -> Issued:
         """Tokens for a code.
@@ -159,14 +159,14 @@ class Tokens:
         return Issued(access, self.access_life_seconds, refresh)
 
 
-def prove_for(logins: Logins, client: Client, login: str, password: str) -> Proof:
+def prove_for(stores: Stores, client: Client, login: str, password: str) -> Proof:
     """The user who logs in, who must be of the client's company.
 
     Raises:
         OAuthRefused: the login is wrong, or of another company.
     """
     try:
-        proof = logins.prove(login, password)
+        proof = prove(stores, login, password)
     except NotAuthenticated:
         raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG) from None
     if proof.user.company != client.company:

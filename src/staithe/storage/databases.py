@@ -10,10 +10,10 @@ from staithe.storage.database import Database, SqliteDatabase, migrate
 
 
 class Watch(Protocol):
-    """Tells cheaply whether there may be hints: it may be asked 200 times a second."""
+    """Tells cheaply whether there may be hints, or changes of the control store: each request may ask."""
 
     def version(self) -> int:
-        """A number that changes when there may be."""
+        """Another number when there may be."""
         ...
 
     def close(self) -> None:
@@ -26,7 +26,7 @@ class Databases(Protocol):
 
     control: Database
     hints: Database
-    """The control store as well. A hint need not survive a crash, so its commits do not wait for the disk."""
+    """Where hints are. One need not survive a crash, so its commits do not wait for the disk."""
 
     is_shared: bool
     """Whether servers and workers on other machines may use the same stores."""
@@ -43,20 +43,29 @@ class Databases(Protocol):
         """Begin to watch for hints."""
         ...
 
+    def watch_control(self, seconds: float) -> Watch:
+        """Begin to watch for changes of the control store; where they cannot be seen, they may come so often."""
+        ...
+
     def close(self) -> None:
         """Close every connection."""
         ...
 
 
 class SqliteFiles:
-    """DATA/control.db, and DATA/companies/ID/company.db."""
+    """DATA/control.db, DATA/companies/ID/company.db, and DATA/hints.db.
+
+    Hints have a file of their own: each sync leaves some, and would end what is known of the control store. It can be
+    deleted while no server runs. The table for hints in control.db is that of older versions, and of PostgreSQL.
+    """
 
     def __init__(self, data: Path) -> None:
         self.data = data
         self.is_shared = False
         self.control: Database = SqliteDatabase(data / "control.db")
         migrate(self.control, "control")
-        self.hints: Database = SqliteDatabase(data / "control.db", durable=False)
+        self.hints: Database = SqliteDatabase(data / "hints.db", durable=False)
+        migrate(self.hints, "hints")
         self.opened: list[Database] = [self.control, self.hints]
 
     def open_company(self, company_id: int) -> Database:
@@ -77,6 +86,10 @@ class SqliteFiles:
             path.with_name(path.name + ending).unlink(missing_ok=True)
 
     def watch(self) -> sqlite.CommitWatch:
+        """Watch for commits of other connections to the hints."""
+        return sqlite.CommitWatch(self.data / "hints.db")
+
+    def watch_control(self, seconds: float) -> sqlite.CommitWatch:
         """Watch for commits of other connections to the control store."""
         return sqlite.CommitWatch(self.data / "control.db")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -57,6 +58,20 @@ class PostgresDatabase:
         """Nothing: the connections belong to all stores of the database."""
 
 
+class Spans:
+    """Says every so many seconds that there may be changes."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def version(self) -> int:
+        """The number of the span."""
+        return int(time.monotonic() / self.seconds)
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 class PostgresSchemas:
     """The schemas `control` and `company_ID` of a PostgreSQL database."""
 
@@ -82,6 +97,10 @@ class PostgresSchemas:
     def watch(self) -> postgres.HintWatch:
         """Listen for hints."""
         return postgres.HintWatch(self.engine)
+
+    def watch_control(self, seconds: float) -> Spans:
+        """Count spans of time: what is known of the control store is good for one."""
+        return Spans(seconds)
 
     def close(self) -> None:
         """Close every connection."""
