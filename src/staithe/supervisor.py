@@ -147,9 +147,11 @@ class Supervisor:
 
     def await_ready(self) -> None:
         """Watch until an HTTP process answers, and say so."""
-        ready, _ = self.ready_pipe
+        # Not `select`, which knows the first 1,024 files alone.
+        ready = select.poll()
+        ready.register(self.ready_pipe[0], select.POLLIN)
         while self.http and not self.stopping.is_set():
-            if select.select([ready], [], [], WATCH_SECONDS)[0]:
+            if ready.poll(WATCH_SECONDS * 1000):
                 self.on_ready()
                 return
             self.revive()

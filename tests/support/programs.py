@@ -62,6 +62,9 @@ class ForkedProgram:
         self.pid = int(told.recv(NUMBER_BYTES))
         self.stdout = stdout
         self.returncode: int | None = None
+        # Not `select`, which knows the first 1,024 files alone: a test run has more open.
+        self.ending = select.poll()
+        self.ending.register(told, select.POLLIN)
 
     def poll(self) -> int | None:
         """The exit code, if it has ended."""
@@ -69,7 +72,7 @@ class ForkedProgram:
 
     def look(self, seconds: float | None) -> int | None:
         """Wait a while for its end: the exit code, or None."""
-        if self.returncode is None and select.select([self.told], [], [], seconds)[0]:
+        if self.returncode is None and self.ending.poll(None if seconds is None else seconds * 1000):
             # Nothing comes if the template itself is gone, which ends what it has started.
             self.returncode = int(self.told.recv(NUMBER_BYTES) or -signal.SIGKILL)
             self.told.close()
