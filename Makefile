@@ -11,7 +11,8 @@ CLIENTS := $(VENV)/clients
 NEWEST_PYTHON ?= $(shell for minor in 14 13 12 11; do python3.$$minor -c '' 2>/dev/null && command -v python3.$$minor && break; done)
 CITUS ?=
 # More processes than two cores have: tests wait for disks and for each other's servers. A file's tests share servers.
-PARALLEL := -n 4 --dist loadfile
+# In their own order the files that take longest, those of tests/fault, come first.
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 CLIENT_STAMPS := $(CLIENTS)/python/done $(CLIENTS)/node/done
 
 .DEFAULT_GOAL := help

@@ -101,13 +101,18 @@ def database(new_database: NewDatabase, request: pytest.FixtureRequest) -> Itera
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Deployment]:
-    """Returns the running server of a kind of database, which is started when it is first asked for."""
+    """Returns the running server of a kind of database, which is started when it is first asked for.
+
+    It has hundreds of companies in the end, so its worker looks into all of them rarely: nothing here waits for that.
+    """
     started: dict[str, RunningServer] = {}
+    rarely = pauses(scan_seconds=30, retention_seconds=120)
 
     def get(kind: str) -> RunningServer:
         if kind not in started:
             database = "" if kind == "sqlite" else request.getfixturevalue("postgres").new_database()
-            started[kind] = RunningServer(tmp_path_factory.mktemp(kind) / "data", database=database)
+            data = tmp_path_factory.mktemp(kind) / "data"
+            started[kind] = RunningServer(data, database=database, environment=rarely)
         return started[kind]
 
     yield get
