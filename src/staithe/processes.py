@@ -79,20 +79,20 @@ def may_fork() -> bool:
     return sys.platform == "linux" and threading.active_count() == 1 and os.environ.get(FORKS_VARIABLE) != "0"
 
 
-def preload(modules: Sequence[str], metrics: Mapping[str, str]) -> None:
-    """Import what forked processes will do, once for all of them; `metrics` are the variables of the metrics folder.
+def preload(module: str, metrics: Mapping[str, str]) -> None:
+    """Import what a forked process will do, once for all that do it; `metrics` are the variables of the metrics folder.
 
     The metrics learn from the environment, as they are imported, that they belong to one of several processes. The
-    variable must not stay there: what `staithe run` runs would inherit it, and may count metrics of its own.
+    variable must not stay there: what `staithe run` runs inherits it, and may count metrics of its own.
     """
-    if not may_fork():
-        return
+    before = os.environ.get(FOLDER_VARIABLE)
     os.environ.update(metrics)
     try:
-        for module in modules:
-            import_module(module)
+        import_module(module)
     finally:
         os.environ.pop(FOLDER_VARIABLE, None)
+        if before is not None:
+            os.environ[FOLDER_VARIABLE] = before
 
 
 def start(program: Program, settings: Settings, metrics: Mapping[str, str]) -> Process:
@@ -104,6 +104,7 @@ def start(program: Program, settings: Settings, metrics: Mapping[str, str]) -> P
         metrics: the variables of the metrics folder.
     """
     if may_fork():
+        preload(program.module, metrics)
         return fork(program, settings, metrics)
     return subprocess.Popen(
         interpreter_words(program, os.getpid()),

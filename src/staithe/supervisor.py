@@ -26,7 +26,7 @@ from staithe.config import Settings
 from staithe.domain.errors import Busy
 from staithe.observing.folder import MetricsFolder
 from staithe.private_descriptors import forget, keep_private
-from staithe.processes import Process, Program, preload, start
+from staithe.processes import Process, Program, start
 from staithe.services.stores import Stores
 from staithe.storage import control, syncs
 
@@ -47,10 +47,9 @@ MOST_QUICK_DEATHS: Final = 5
 
 @dataclass(slots=True)
 class Child:
-    """A process to keep alive: its name, the module that it runs, how to start it, and how it has fared."""
+    """A process to keep alive: its name, how to start it, and how it has fared."""
 
     name: str
-    module: str
     start: Callable[[], Process]
     on_death: Callable[[], None]
     process: Process | None = None
@@ -131,7 +130,7 @@ class Supervisor:
         if self.settings.has_store_of_its_own:
             self.release_leases()
         try:
-            preload([child.module for child in self.children], self.metrics.environment())
+            # HTTP first: it answers while what workers do is imported.
             for child in self.children:
                 child.run()
             self.note_url()
@@ -195,14 +194,14 @@ class Supervisor:
         assert self.listener is not None
         files = (self.listener.fileno(), self.ready_pipe[1])
         program = Program(HTTP, ",".join(str(file) for file in files), files)
-        return Child("http", HTTP, lambda: self.spawn(program), lambda: None)
+        return Child("http", lambda: self.spawn(program), lambda: None)
 
     def worker_child(self, number: int) -> Child:
         # No two workers that share a database may have one name, wherever they are.
         name = f"worker-{number}-{uuid.uuid4().hex}"
         # No open files: with the socket, a worker would hold the port after the server's end.
         program = Program(WORKER, name)
-        return Child("worker", WORKER, lambda: self.spawn(program), lambda: self.release_leases(name))
+        return Child("worker", lambda: self.spawn(program), lambda: self.release_leases(name))
 
     def spawn(self, program: Program) -> Process:
         """Start a process, which gets no connection to a store: two processes must not share one."""
