@@ -34,6 +34,7 @@ from tests.support.backups import audit, back_up, new_name, restore
 from tests.support.commands import staithe, where
 from tests.support.imports import run_import
 from tests.support.server import RunningServer
+from tests.support.waiting import until
 from tests.support.whole_company import rows_of
 
 KINDS = ("sqlite", "postgresql")
@@ -225,6 +226,8 @@ def test_a_file_that_someone_has_deleted_is_named(deployment: Deployment, tmp_pa
     server = deployment("sqlite")
     api, store = server.new_company(new_name())
     run_import(api, [{"emailAddress": "none"}])
+    # The sync has ended when its rejects are named; the file that they were collected in goes after that.
+    until(lambda: len(list(store.rejects.root.iterdir())) == 1, "the file of its rejects alone is left")
     (rejects,) = store.rejects.root.iterdir()
     rejects.unlink()
     target = backups.Target(tmp_path / "backup.zip", replaces=False)
