@@ -78,7 +78,7 @@ def logins(server: RunningServer, store: CompanyStore, monkeypatch: pytest.Monke
     """What a process knows: nothing yet; at most two."""
     monkeypatch.setattr(known_logins, "MOST_REMEMBERED", 2)
     known = KnownLogins(server.stores, Tokens(server.stores, 60), CompanyLimits())
-    monkeypatch.setattr(known, "watch", Still())
+    known.watch = Still()
     return known
 
 
