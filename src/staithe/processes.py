@@ -169,7 +169,7 @@ def become_child(program: Program, supervisor: int, settings: Settings, metrics:
         import_module(program.module).run(settings, program.argument, supervisor)
         code = 0
     except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        code = exit_code(error)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -177,6 +177,11 @@ def become_child(program: Program, supervisor: int, settings: Settings, metrics:
         flush()
         # Not the interpreter's own end: that would run what the supervisor has registered for its end.
         os._exit(code)
+
+
+def exit_code(error: SystemExit) -> int:
+    """The exit code of an interpreter that ends so."""
+    return error.code if isinstance(error.code, int) else int(error.code is not None)
 
 
 def flush() -> None:

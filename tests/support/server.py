@@ -8,10 +8,8 @@ import queue
 import re
 import signal
 import threading
-import time
 from pathlib import Path
 
-import httpx
 import psutil
 
 from staithe.clock import system_clock
@@ -19,7 +17,7 @@ from staithe.config import pauses_of_environment
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.stores import CompanyStore, Stores
-from tests.support import bare, programs
+from tests.support import programs
 from tests.support.api import Api
 from tests.support.waiting import LONGEST_SECONDS
 
@@ -139,15 +137,3 @@ def has_role(process: psutil.Process, role: str) -> bool:
 def option(options: tuple[str, ...], name: str) -> str:
     """What an option says; empty if it is not given."""
     return options[options.index(name) + 1] if name in options else ""
-
-
-def wait_until_up(url: str) -> None:
-    """Wait until a server answers."""
-    limit = time.monotonic() + LONGEST_SECONDS
-    while True:
-        try:
-            httpx.get(f"{url}/readyz", timeout=5, trust_env=False, verify=bare.TRUST)
-            return
-        except httpx.HTTPError:
-            assert time.monotonic() < limit, f"no answer from {url}"
-            time.sleep(0.05)

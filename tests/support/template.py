@@ -28,6 +28,7 @@ from argon2 import PasswordHasher
 from setproctitle import getproctitle, setproctitle
 
 from staithe.native_threads import keep_native_threads_few
+from staithe.processes import exit_code, flush
 
 PRELOADED = (
     "rich.progress",
@@ -121,16 +122,14 @@ class Template:
             main()
             code = 0
         except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            code = exit_code(error)
         except BaseException:
             traceback.print_exc()
         finally:
             # As an interpreter ends: threads first, then what was registered, then the streams.
             threading._shutdown()  # type: ignore[attr-defined]
             atexit._run_exitfuncs()
-            for stream in (sys.stdout, sys.stderr):
-                with suppress(OSError, ValueError):
-                    stream.flush()
+            flush()
             os._exit(code)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -44,11 +44,11 @@ def program() -> TyperGroup:
     return made
 
 
-def main(arguments: list[str] | None = None) -> Any:
+def main() -> None:
     """Run the command line; a refused request becomes one clear line and exit code 1."""
     keep_native_threads_few()
     try:
-        program()(arguments)
+        program()()
     except Exception as error:
         # Imported here, as `staithe --help` does not need it.
         from staithe.cli.console import show_refusal
