@@ -176,11 +176,15 @@ def get_none(call: Call, _element: Element) -> Answer:
 
 
 class HandlerRow(Struct, frozen=True):
-    """A handler with the name of the schema of the body it takes, and of the one it gives."""
+    """A handler with the name of the schema of the body it takes, and of the one it gives.
+
+    One that `reads_few_rows` finds each of them by its key, however many there are, and reads no file.
+    """
 
     handle: Handler
     takes: str = ""
     gives: str = ""
+    reads_few_rows: bool = False
 
 
 EXTRA_OPERATIONS: Final = (
@@ -209,7 +213,7 @@ HANDLERS: Final[Mapping[tuple[str, str], HandlerRow]] = {
     (EXPORTS, "clear"): HandlerRow(clear_exported_data),
     ("syncs", "list"): HandlerRow(list_syncs, gives="SyncPage"),
     ("syncs", "create"): HandlerRow(create_sync, "SyncRequest", "Sync"),
-    ("syncs", "get"): HandlerRow(get_sync, gives="Sync"),
+    ("syncs", "get"): HandlerRow(get_sync, gives="Sync", reads_few_rows=True),
     ("syncs", "delete"): HandlerRow(delete_sync),
     ("syncs", "logs"): HandlerRow(list_log, gives="LogPage"),
     ("syncs", "rejects"): HandlerRow(list_rejects, gives="RejectPage"),
@@ -221,13 +225,13 @@ HANDLERS: Final[Mapping[tuple[str, str], HandlerRow]] = {
     ("lists", "list"): HandlerRow(list_contact_lists, gives="ContactListPage"),
     ("lists", "get"): HandlerRow(get_contact_list, gives="ContactListItem"),
     ("segments", "list"): HandlerRow(partial(list_segments, "Segment"), gives="SegmentPage"),
-    ("segments", "get"): HandlerRow(partial(get_segment, "Segment"), gives="SegmentItem"),
+    ("segments", "get"): HandlerRow(partial(get_segment, "Segment"), gives="SegmentItem", reads_few_rows=True),
     ("filters", "list"): HandlerRow(partial(list_segments, "Filter"), gives="SegmentPage"),
-    ("filters", "get"): HandlerRow(partial(get_segment, "Filter"), gives="SegmentItem"),
+    ("filters", "get"): HandlerRow(partial(get_segment, "Filter"), gives="SegmentItem", reads_few_rows=True),
     ("imports/priorities", "list"): HandlerRow(list_priorities, gives="ImportPriorityPage"),
     ("imports/priorities", "get"): HandlerRow(get_priority, gives="ImportPriority"),
     ("emailGroups", "list"): HandlerRow(list_email_groups, gives="EmailGroupPage"),
-    ("emailGroups", "get"): HandlerRow(get_email_group, gives="EmailGroupItem"),
+    ("emailGroups", "get"): HandlerRow(get_email_group, gives="EmailGroupItem", reads_few_rows=True),
 }
 
 EMPTY: Final = {"list": HandlerRow(list_none, gives="ItemPage"), "get": HandlerRow(get_none, gives="Item")}
