@@ -91,7 +91,12 @@ def spell_csv(names: Sequence[str], rows: Sequence[Sequence[str]], *, line_end: 
     return out.getvalue().encode()
 
 
-def readable(values: Sequence[str | None]) -> list[Any]:
+def without_marks(text: str) -> str:
+    """A text as it is staged: the mark U+FEFF is no part of any value."""
+    return text.replace("\ufeff", "")
+
+
+def readable(values: Iterable[str | None]) -> list[Any]:
     """A row as `read_all` gives it for a record that could be read."""
     return [*values, False]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import random
 from typing import Any
 
@@ -27,6 +26,7 @@ from tests.property.bodies import (
     readable,
     spell_csv,
     spell_json,
+    without_marks,
 )
 from tests.property.effort import examples
 
@@ -46,12 +46,10 @@ def set_block_bytes(patch: pytest.MonkeyPatch, size: int) -> None:
 def as_text(value: Any) -> str:
     """A value of JSON as the staging area must hold it: what was sent as null is an empty text."""
     if value is None or isinstance(value, str):
-        return value or ""
+        return without_marks(value or "")
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float) and value == math.floor(value) and abs(value) < 2**53:
-        return str(int(value))
-    return str(value)
+    return json.dumps(value)
 
 
 def as_row(record: Record) -> list[str | None]:
@@ -77,7 +75,7 @@ def test_json_and_csv_of_the_same_records_are_the_same_table(
         quote_all = quote_all or (line_end == "\n" and any("\r" in value for row in rows for value in row))
         body = spell_csv(FIELDS, rows, line_end=line_end, quote_all=quote_all)
         from_csv = read_all(csv_reader(), body, sizes)
-    assert from_json == [readable(row) for row in rows]
+    assert from_json == [readable(map(without_marks, row)) for row in rows]
     assert from_csv == from_json
 
 
@@ -124,7 +122,7 @@ def test_csv_columns_in_any_order(
     with pytest.MonkeyPatch.context() as patch:
         set_block_bytes(patch, block)
         found = read_all(reader, body, sizes)
-    assert found == [readable([row[names.index(field)] for field in FIELDS]) for row in rows]
+    assert found == [readable([without_marks(row[names.index(field)]) for field in FIELDS]) for row in rows]
     assert (set(reader.unmapped), reader.has_mapped_field) == ({"Extra", "More"}, True)
 
 
@@ -141,7 +139,7 @@ def test_a_csv_line_with_another_number_of_values_is_one_unreadable_record(
     with pytest.MonkeyPatch.context() as patch:
         set_block_bytes(patch, block)
         found = read_all(csv_reader(), body, sizes)
-    assert found == [readable(row) if len(row) == len(FIELDS) else [None, None, True] for row in rows]
+    assert found == [[*[*row, ""][: len(FIELDS)], len(row) != len(FIELDS)] for row in rows]
 
 
 FRAGMENTS = [b"[", b"]", b"{", b"}", b"},", b",", b":", b'"', b'"Id"', b'"Name"', b'{"Id":1}', b"1", b"-", b"1e999",
@@ -161,7 +159,7 @@ def test_any_bytes_parse_or_are_refused(kind: str, body: bytes, sizes: list[int]
 
 
 class NoJsonOfOurs(Exception):
-    """JSON by its grammar, with a text that no encoding or a number that no float can hold."""
+    """JSON by its grammar, with a text that no encoding can hold, or a key of a field that comes twice."""
 
 
 def refuse_constant(name: str) -> None:
@@ -173,7 +171,8 @@ def check_members(members: list[tuple[str, Any]]) -> Record:
     texts = [text for member in members for text in member if isinstance(text, str)]
     if any("\ud800" <= c <= "\udfff" for text in texts for c in text):
         raise NoJsonOfOurs
-    if any(isinstance(value, float) and math.isinf(value) for _, value in members):
+    keys = [key for key, _ in members if key in FIELDS]
+    if len(keys) > len(set(keys)):
         raise NoJsonOfOurs
     return dict(members)
 
@@ -181,7 +180,13 @@ def check_members(members: list[tuple[str, Any]]) -> Record:
 def load_flat_records(body: bytes) -> list[Record] | None:
     """What the standard library makes of a body; None if it is not an array of flat objects in JSON."""
     try:
-        records = json.loads(body.decode("utf-8-sig"), parse_constant=refuse_constant, object_pairs_hook=check_members)
+        records = json.loads(
+            body.decode("utf-8-sig"),
+            parse_constant=refuse_constant,
+            parse_float=str,
+            parse_int=str,
+            object_pairs_hook=check_members,
+        )
     except ValueError:
         return None
     if not isinstance(records, list) or not all(isinstance(r, dict) for r in records):
@@ -255,7 +260,9 @@ def test_json_is_what_the_standard_library_takes_for_json(body: bytes, sizes: li
         b'[{"Id":{}}]',
         b'[{"Id":NaN}]',
         b'[{"Id":Infinity}]',
-        b'[{"Id":1e999}]',
+        b'[{"Id":1,"Id":1}]',
+        b'[{"Id":1,"iD":1}]',
+        b'[{"Id":' + b"[" * 20_000,
         b'[{"Id":"\\ud800"}]',
         b'[{"Id":"\xff"}]',
         b'[{"Id":01}]',

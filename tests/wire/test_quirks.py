@@ -14,6 +14,7 @@ from tests.support.api import UNSUBSCRIBE, Api
 from tests.support.server import RunningServer
 from tests.support.waiting import LONGEST_SECONDS
 
+CSV, JSON = "text/csv", "application/json"
 DEFINITION = {
     "name": "quirk",
     "fields": {"Id": "{{Contact.Id}}"},
@@ -178,16 +179,37 @@ def test_headers_of_every_answer(api: Api) -> None:
     assert api.bulk("GET", uri).headers["content-type"] == "application/json; charset=utf-8"
 
 
-def test_keys_of_records_in_any_case(api: Api) -> None:
+def test_keys_of_records_in_any_spelling(api: Api) -> None:
     uri = api.define()
-    api.upload(uri, [{"ID": "1"}, {"id": "2", "Id": "3"}, {"iD": "4"}])
+    assert api.upload(uri, [{"ID": "1"}, {" id ": "2"}, {"iD": "4"}, {"\ufeffId": "5"}]).status_code == 204
     sync = api.sync(uri)
     assert sync["status"] == "success"
-    assert [e["count"] for e in api.log(sync["uri"]) if e["statusCode"] == "ELQ-00017"] == [3]
+    assert [e["count"] for e in api.log(sync["uri"]) if e["statusCode"] == "ELQ-00017"] == [4]
 
 
-def test_a_key_spelt_in_two_ways_is_applied_once(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("body", "content_type", "rule"),
+    [
+        (
+            b'[{"id":"1"},{"id":"2","Id":"3"}]',
+            JSON,
+            "Must have one value for each field, but in record 2 'Id' and 'id' both mean 'Id'.",
+        ),
+        (
+            b'[{"Id":"2","Id":"3"}]',
+            JSON,
+            "Must have one value for each field, but in record 1 'Id' and 'Id' both mean 'Id'.",
+        ),
+        (
+            b"Id,more,more, ID \n1,2,3,4\n",
+            CSV,
+            "Must have one column for each field, but 'Id' and 'ID' both mean 'Id'.",
+        ),
+    ],
+)
+def test_two_values_for_one_field_are_refused(api: Api, body: bytes, content_type: str, rule: str) -> None:
     uri = api.define()
-    api.upload(uri, [{"id": "2", "Id": "3"}, {"id": "3"}])
-    sync = api.sync(uri)
-    assert [e["count"] for e in api.log(sync["uri"]) if e["statusCode"] in ("ELQ-00026", "ELQ-00017")] == [1, 1]
+    answer = api.upload(uri, body, **{"content-type": content_type})
+    assert answer.status_code == 400
+    assert [failure["constraint"] for failure in answer.json()["failures"]] == [rule]
+    assert api.upload(uri, [{"Id": "1", "x": "1", "X": "2"}]).status_code == 204

@@ -27,19 +27,22 @@ class Inflater:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The text of some more compressed bytes; several gzip members follow each other as one.
 
+        Zero bytes behind a member are skipped, as gzip does: tapes and block devices are padded so.
+
         Raises:
             ParseFailed: the bytes are no gzip.
         """
         try:
             while data:
+                if self.inflater.eof:
+                    data = data.lstrip(b"\0")
+                    if not data:
+                        return
+                    self.inflater = zlib.decompressobj(ANY_WINDOW)
                 piece = self.inflater.decompress(data, INFLATED_PIECE_BYTES)
-                data = self.inflater.unconsumed_tail
+                data = self.inflater.unused_data if self.inflater.eof else self.inflater.unconsumed_tail
                 if piece:
                     yield piece
-                if self.inflater.eof:
-                    data = self.inflater.unused_data
-                    if data:
-                        self.inflater = zlib.decompressobj(ANY_WINDOW)
         except zlib.error as error:
             raise ParseFailed(f"Must be gzip, as Content-Encoding says: {error}.") from None
 

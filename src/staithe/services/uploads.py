@@ -62,6 +62,7 @@ class ReceivingUpload:
         Raises:
             ParseFailed: it cannot be valid any more.
             TooLarge: it is over 32 MiB.
+            Busy: the time limit is over.
         """
         self.received_bytes += len(data)
         check_size(self.received_bytes)
@@ -69,6 +70,7 @@ class ReceivingUpload:
             self.digest.update(data)
         for batch in self.reader.feed(data):
             self.writer.write(batch)
+            self.check_time()
 
     def finish(self) -> Sync | None:
         """The body is complete: make it durable; gives the sync if the definition starts one.
@@ -83,12 +85,12 @@ class ReceivingUpload:
         """
         for batch in self.reader.finish():
             self.writer.write(batch)
+            self.check_time()
         staged_bytes = self.writer.finish()
         try:
             with self.caller.database.write() as connection:
                 sync, is_new = self.store(connection, staged_bytes)
-                if time.monotonic() > self.request.deadline:
-                    raise Busy("The upload was not done within the time limit.", "Send it again, or in smaller parts.")
+                self.check_time()
         except OutcomeUnknown:
             # If it was committed, the file has a row; if not, the sweep removes it.
             raise
@@ -100,6 +102,15 @@ class ReceivingUpload:
         elif sync is not None:
             self.caller.stores.hint_pending(self.caller.user.company)
         return sync
+
+    def check_time(self) -> None:
+        """Refuse an upload that takes too long.
+
+        Raises:
+            Busy: the time limit is over.
+        """
+        if time.monotonic() > self.request.deadline:
+            raise Busy("The upload was not done within the time limit.", "Send it again, or in smaller parts.")
 
     def store(self, connection: Connection, staged_bytes: int) -> tuple[Sync | None, bool]:
         """Write the upload's row: (the sync of the answer, whether this is news)."""

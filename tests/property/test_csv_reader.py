@@ -1,0 +1,101 @@
+"""The reader of CSV against a naive one: the same records from any file, however it is cut and whatever is around."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from staithe.domain.errors import ParseFailed
+from staithe.staging import csv_rows
+from tests.property.bodies import csv_reader, read_all
+
+FILES = 10_000
+SEED = 20261127
+PARTS = (
+    *('"', '"', '""', ",", ",", "\n", "\n", "\r\n", "\r", "a", "b c", " ", "é", "\0"),
+    *('5" pipe', '"x"', '"y",', "\ufeff"),
+)
+Row = list[str | bool]
+
+
+def read_naively(text: str) -> Iterator[tuple[list[str], bool]]:
+    """(values, whether a quote is broken) of each line; a value that is never closed is an `EOFError`."""
+    values, value, state, broken, is_empty = [""], "", "start", False, True
+    for character in [*text.replace("\ufeff", "").replace("\r\n", "\n").replace("\r", "\n"), "\n"]:
+        if state == "quoted" or (state == "closed" and character == '"'):
+            if state == "quoted" and character == '"':
+                state = "closed"
+            else:
+                value, state = value + character, "quoted"
+        elif character == ",":
+            values[-1], value, state, is_empty = value, "", "start", False
+            values.append("")
+            continue
+        elif character == "\n":
+            values[-1], value, state = value, "", "start"
+            if not is_empty:
+                yield values, broken
+            values, broken, is_empty = [""], False, True
+            continue
+        elif state == "start" and character == '"':
+            state = "quoted"
+        else:
+            broken = broken or state == "closed"
+            value, state = value + character, "plain"
+        is_empty = False
+    if state != "start":
+        raise EOFError
+
+
+def expected(text: str) -> list[Row]:
+    """The records of a file with two columns, as they are staged."""
+    rows = [(values, broken or len(values) != 2) for values, broken in read_naively(text)]
+    return [[*[*values, ""][:2], unreadable] for values, unreadable in rows]
+
+
+def normal_rows(rows: list[list[str | None]]) -> list[list[str | bool | None]]:
+    """Line ends inside of quoted values are kept as they are; the naive reader knows line feeds alone."""
+    return [[*(str(v).replace("\r\n", "\n").replace("\r", "\n") for v in row[:2]), row[2]] for row in rows]
+
+
+def test_ten_thousand_files_are_read_as_a_naive_reader_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(SEED)
+    refused = unreadable = 0
+    for _ in range(FILES):
+        text = "".join(chance.choices(PARTS, k=chance.randint(0, 40)))
+        body = f"Id,Name\n{text}".encode()
+        monkeypatch.setattr(csv_rows, "BLOCK_BYTES", chance.choice([1, 2, 7, 16, 64, 4096]))
+        sizes = [chance.randint(1, 30) for _ in range(3)]
+        try:
+            wanted = expected(text)
+        except EOFError:
+            refused += 1
+            with pytest.raises(ParseFailed, match="never closes"):
+                read_all(csv_reader(), body, sizes)
+            continue
+        assert normal_rows(read_all(csv_reader(), body, sizes)) == wanted, repr(text)
+        unreadable += sum(bool(row[2]) for row in wanted)
+    assert refused > FILES / 20
+    assert unreadable > FILES
+
+
+def test_a_record_is_the_same_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each file again between others, padded before and behind to any size."""
+    chance = random.Random(SEED)
+    for _ in range(FILES // 20):
+        text = "".join(chance.choices(PARTS, k=chance.randint(0, 40))) + "\n"
+        padding = chance.choice(["p,q\n", '"p","q"\n', '"p\n""","q"\r\n', 'p,5" q\n', "p\n", '"p"x,q\n'])
+        before, behind = (chance.randint(0, 400) for _ in range(2))
+        monkeypatch.setattr(csv_rows, "BLOCK_BYTES", chance.choice([1, 16, 512, 4096]))
+        try:
+            alone = expected(text)
+        except EOFError:
+            with pytest.raises(ParseFailed):
+                read_all(csv_reader(), f"Id,Name\n{text}".encode())
+            continue
+        [one] = expected(padding)
+        body = f"Id,Name\n{padding * before}{text}{padding * behind}".encode()
+        found = read_all(csv_reader(), body, [chance.randint(1, 5000)])
+        assert normal_rows(found) == [one] * before + alone + [one] * behind
