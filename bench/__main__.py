@@ -17,7 +17,7 @@ from bench import machine, on_postgres, on_sqlite, options, report
 from bench.report import Breakdown, Measure, Taken
 from bench.sizes import FULL, MIB, QUICK, Sizes
 
-ALL: Final = tuple(range(1, 18))
+ALL: Final = tuple(range(1, 19))
 
 app = typer.Typer(add_completion=False, pretty_exceptions_show_locals=False)
 
@@ -36,7 +36,7 @@ class Group(Struct, frozen=True):
 
 GROUPS: Final = (
     Group(frozenset({1, 2, 3, 4, 5, 6, 9, 10}), on_sqlite.measure_kept, bench_data.make_in_files),
-    Group(frozenset({7, 8, 11, 17}), on_sqlite.measure_new),
+    Group(frozenset({7, 8, 11, 17, 18}), on_sqlite.measure_new),
     Group(frozenset({12, 14}), on_postgres.measure_kept, bench_data.make_in_postgres, "postgresql-"),
     Group(frozenset({13, 15, 16}), on_postgres.measure_new),
 )

@@ -1,10 +1,11 @@
-"""The measures on SQLite: 1 to 6, 9 and 10 with contacts that are kept, 7, 8, 11 and 17 in companies of their own."""
+"""The measures on SQLite: 1 to 6, 9, 10 with contacts that are kept, 7, 8, 11, 17, 18 in companies of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.csv_shapes import measure_csv_shapes
 from bench.data import EXPORTED, path_of
 from bench.exports import measure_export, measure_pages
 from bench.imports import IN_FILES, measure_in_files
@@ -72,4 +73,7 @@ def measure_new(empty: Path, sizes: Sizes, numbers: Iterable[int]) -> Taken:
     if 17 in numbers:
         with running_server(empty / "reads") as server:
             measures.append(measure_reads(server, sizes))
+    if 18 in numbers:
+        with running_server(empty / "shapes") as server:
+            measures.append(measure_csv_shapes(server, sizes))
     return measures, breakdowns

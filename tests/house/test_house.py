@@ -169,10 +169,12 @@ def all_codes() -> list[StatusCode]:
 
 
 def test_codes_are_unique() -> None:
-    """But for repeated identifiers: a warning of imports, as recorded, and harmless to sync actions."""
-    times = Counter(code.code for code in all_codes())
-    assert [code for code, count in times.items() if count > 1] == ["ELQ-00026"]
+    """But for repeated identifiers, a warning of imports, as recorded, and harmless to sync actions; and for how an
+    upload was read, which takes several lines."""
+    times = Counter(code.reason for code in all_codes())
+    assert sorted(code for code, count in times.items() if count > 1) == ["ELQ-00026", "ELQ-00104"]
     assert [code.code for code in codes.REJECT_CODES.values()] == list(codes.REJECT_CODES)
+    assert [code.reason for code in codes.REJECT_REASONS.values()] == list(codes.REJECT_REASONS)
 
 
 @pytest.mark.parametrize("code", all_codes(), ids=lambda c: c.code)

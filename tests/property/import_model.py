@@ -22,7 +22,8 @@ FIELD_RULES = {"score": "ifNewIsNotNull", "birthday": "ifExistingIsNull"}
 """What `useFieldRule` means for a field; `always` for the others."""
 
 UNREADABLE, MISSING, BAD_EMAIL, REPEATED = "ELQ-00032", "ELQ-00061", "ELQ-00002", "ELQ-00026"
-UNMATCHED, UNUSABLE, EXISTS = "ELQ-00034", "ELQ-00040", "ELQ-00048"
+UNMATCHED, UNUSABLE, EXISTS, NO_VALUES = "ELQ-00034", "ELQ-00040", "ELQ-00048", "ELQ-00059"
+TEXT_CHARACTERS = 100
 
 
 def moment(*parts: int) -> int:
@@ -32,11 +33,11 @@ def moment(*parts: int) -> int:
 
 NUMBERS: dict[str, float] = {
     "12": 12.0, " -0.5 ": -0.5, "+3.": 3.0, "0": 0.0, ".25": 0.25, "012": 12.0, "123456789012345": 123456789012345.0,
-    "0.0000001": 1e-7,
+    "0.0000001": 1e-7, "1e3": 1000.0, "-25E-2": -0.25,
 }  # fmt: skip
-BAD_NUMBERS = ["1e3", "1,000", "1234567890123456", "x", "1 2", "٣", "0x1", "--1", ".", "NaN"]
-NUMBER_TEXTS = {12.0: "12", -0.5: "-0.5", 3.0: "3", 0.0: "0", 0.25: "0.25", 1e-7: "0.0000001",
-                123456789012345.0: "123456789012345"}  # fmt: skip
+BAD_NUMBERS = ["1e400", "e3", "1,000", "1234567890123456", "x", "1 2", "٣", "0x1", "--1", ".", "NaN"]
+NUMBER_TEXTS = {1000.0: "1000", -0.25: "-0.25", 12.0: "12", -0.5: "-0.5", 3.0: "3", 0.0: "0", 0.25: "0.25",
+                1e-7: "0.0000001", 123456789012345.0: "123456789012345"}  # fmt: skip
 
 DATES: dict[str, tuple[int, int]] = {
     "2020-02-29": (moment(2020, 2, 29), moment(2020, 2, 29, 5)),
@@ -110,9 +111,13 @@ class Import:
 
 @dataclass
 class Sent:
-    """An upload: the text of each field of each record by name (missing ones were not sent), or None for no record."""
+    """An upload: the text of each field of each record by name (missing ones were not sent), or None for no record.
+
+    `broken` is what those that are none have where a field is expected.
+    """
 
     rows: list[dict[str, str] | None]
+    broken: dict[str, str] = field(default_factory=dict)
     unmapped: list[str] = field(default_factory=list)
     has_mapped_field: bool = True
 
@@ -140,9 +145,9 @@ class Refused(Exception):
     """A record is not imported: its code, and the field at fault."""
 
 
-def ascii_lower(text: str) -> str:
-    """Capitals A to Z alone made small."""
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
+def folded(text: str) -> str:
+    """The text without differences of case; what would become several characters stays."""
+    return "".join(c.casefold() if len(c.casefold()) == 1 else c for c in text)
 
 
 def key_of(spec: Import, text: str) -> Any:
@@ -164,9 +169,9 @@ def key_of(spec: Import, text: str) -> Any:
         if text not in NUMBERS and f" {text} " not in NUMBERS:
             raise Refused(UNREADABLE, name)
         return NUMBERS.get(text, NUMBERS.get(f" {text} "))
-    if "\0" in text:
+    if "\0" in text or len(text) > TEXT_CHARACTERS:
         raise Refused(UNREADABLE, name)
-    return text if spec.is_case_sensitive else ascii_lower(text)
+    return text if spec.is_case_sensitive else folded(text)
 
 
 def matches(spec: Import, key: Any, contacts: dict[int, Contact]) -> list[int]:
@@ -182,10 +187,17 @@ def matches(spec: Import, key: Any, contacts: dict[int, Contact]) -> list[int]:
         if target == "email":
             value = value.lower()
         elif target in TEXTS and not spec.is_case_sensitive:
-            value = ascii_lower(value)
+            value = folded(value)
         if value == key:
             found.append(number)
     return found
+
+
+def read_text(text: str) -> str | None:
+    """What a text field holds; None for what it cannot hold."""
+    if "\0" in text or len(text) > TEXT_CHARACTERS:
+        return None
+    return text if text.strip() else ""
 
 
 def read(spec: Import, row: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
@@ -197,11 +209,12 @@ def read(spec: Import, row: dict[str, str]) -> tuple[dict[str, Any], list[str]]:
         if writers.get(target) != name:
             continue
         text = row.get(name)
-        if text is None or target in TEXTS:
-            values[target] = text.strip(BLANKS) if text is not None and name == spec.identifier else text
-            if text is not None and "\x00" in text:
-                values[target] = None
-                unfit.append(name)
+        if text is None:
+            values[target] = None
+            continue
+        if target in TEXTS:
+            values[target] = read_text(text.strip(BLANKS) if name == spec.identifier else text)
+            unfit += [name] if values[target] is None else []
             continue
         if target == "email":
             values[target] = text.strip(BLANKS)
@@ -241,10 +254,11 @@ class Importing:
         self.updated: set[int] = set()
         self.touched: set[int] = set()
         self.rejects: list[Reject] = []
+        self.american_dates: Counter[str] = Counter()
 
-    def take(self, index: int, row: dict[str, str] | None) -> None:
+    def take(self, index: int, row: dict[str, str] | None, broken: dict[str, str]) -> None:
         """Import one record, or refuse it."""
-        sent = row or {}
+        sent = broken if row is None else row
         shown = {name: sent.get(name, "") for name in self.spec.names}
         try:
             unfit = self.put(row)
@@ -254,12 +268,20 @@ class Importing:
         else:
             if unfit:
                 self.rejects.append(Reject(index, UNUSABLE, shown, unfit))
+            self.count_american_dates(sent, unfit)
+
+    def count_american_dates(self, sent: dict[str, str], unfit: list[str]) -> None:
+        for target, name in self.spec.writers().items():
+            if target in ("birthday", "modified") and "/" in sent.get(name, "") and name not in unfit:
+                self.american_dates[name] += 1
 
     def put(self, row: dict[str, str] | None) -> list[str]:
         """Import one record; gives the fields that do not fit. Raises Refused."""
         spec = self.spec
         if row is None:
             raise Refused(UNREADABLE, spec.identifier)
+        if not any(text.strip() for name, text in row.items() if name in spec.names):
+            raise Refused(NO_VALUES, spec.identifier)
         key = key_of(spec, row.get(spec.identifier, "").strip(BLANKS))
         values, unfit = read(spec, row)
         email = values.get("email")
@@ -294,7 +316,7 @@ class Importing:
         name = spec.writers().get("email")
         if not email:
             if not ids:
-                raise Refused(MISSING, name or spec.identifier)
+                raise Refused(MISSING, name or "C_EmailAddress")
             return
         if ids and spec.rule("email") == "ifExistingIsNull":
             return
@@ -320,10 +342,10 @@ def run_import(
     resumed: bool,
 ) -> Result:
     """Sync some uploads: changes `contacts` and `sets`, and says what must be reported."""
-    rows = [row for upload in uploads for row in upload.rows]
+    rows = [(row, upload.broken) for upload in uploads for row in upload.rows]
     run = Importing(spec, contacts, next_id)
-    for index, row in enumerate(rows, 1):
-        run.take(index, row)
+    for index, (row, broken) in enumerate(rows, 1):
+        run.take(index, row, broken)
     target = spec.target(spec.identifier)
     if spec.empties_identifier and target not in ("email", "id", "ext"):
         for number in run.touched:
@@ -338,6 +360,7 @@ def run_import(
         lines += [("ELQ-00127", len(upload.rows))] if upload.rows and not upload.has_mapped_field else []
     unmapped = Counter(name for upload in uploads for name in upload.unmapped)
     lines += [("ELQ-00111", count) for count in unmapped.values()]
+    lines += [("ELQ-00104", count) for _, count in sorted(run.american_dates.items())]
     lines += [("ELQ-00101", 0), ("ELQ-00001", len(rows))]
     lines += sorted(codes.items())
     lines.append(("ELQ-00003", len(rows) - codes[REPEATED]))

@@ -119,7 +119,7 @@ class ImportWorld:
             body = json.dumps([{**row, **dict.fromkeys(sent.unmapped, 1)} for row in sent.rows if row is not None])
         else:
             out = io.StringIO(newline="")
-            lines = [[row[name] if row else "bad" for name in names] + ([] if row else ["more"]) for row in sent.rows]
+            lines = [[row[n] for n in names] if row else [*sent.broken.values(), "more"] for row in sent.rows]
             csv.writer(out, quoting=csv.QUOTE_ALL).writerows([names, *lines])
             body = out.getvalue()
         request = uploads.UploadRequest(kind, "", time.monotonic() + 60)
@@ -147,7 +147,7 @@ class ImportWorld:
         assert [(line.code, line.count) for line in log] == expected.log
         assert syncs.read(self.world.caller, sync.id).status == expected.status
         rejects, count = syncs.read_rejected(self.world.caller, sync.id, MANY)
-        found = [(r.record_index, r.code, dict(r.field_values), list(r.invalid_fields)) for r in rejects]
+        found = [(r.record_index, r.reason[:9], dict(r.field_values), list(r.invalid_fields)) for r in rejects]
         assert found == [(r.index, r.code, r.values, r.invalid) for r in expected.rejects]
         assert count == len(expected.rejects)
 

@@ -170,11 +170,14 @@ FIELDS = {
     "{{Contact.Field(C_FirstAndLastName)}}": lambda r: f"{r['first']} {r['last']}".strip(),
     "{{Contact.Field(C_EmailAddressDomain)}}": lambda r: r["email"].partition("@")[2],
     "{{Contact.Field(ContactIDExt)}}": lambda r: f"CSTAI{r['id']:012}",
-    "{{Contact.Email.IsSubscribed}}": lambda r: str(not r["unsubscribed"]),
-    "{{Contact.Email.IsBounced}}": lambda r: str(r["bounced"]),
-    "{{ContactList[1]}}": lambda r: str(r["list"]),
     "{{EmailGroup[1]}}": lambda r: r["group"],
 }
+STATES = {
+    "{{Contact.Email.IsSubscribed}}": lambda r: not r["unsubscribed"],
+    "{{Contact.Email.IsBounced}}": lambda r: r["bounced"],
+    "{{ContactList[1]}}": lambda r: r["list"],
+}
+TRUTHS = {"True": True, "1": True, "yEs": True, " y ": True, "FALSE": False, "0": False, "no": False, "N": False}
 NUMERIC = {"{{Contact.Id}}": lambda r: float(r["id"]), "{{Contact.Field(C_Points1)}}": lambda r: r["number"]}
 DATED = {"{{Contact.Field(C_Since1)}}": lambda r: None if r["date"] is None else micros(r["date"])}
 SYSTEM = dict.fromkeys(
@@ -184,7 +187,7 @@ SYSTEM = dict.fromkeys(
 
 
 def lower(text: str) -> str:
-    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in text)
+    return "".join(c.casefold() if len(c.casefold()) == 1 else c for c in text)
 
 
 def like(pattern: str, text: str) -> bool:
@@ -252,6 +255,8 @@ def holds(tree: Filter, record: Record, zone: Any) -> bool:
 def holds_test(statement: str, comparator: str, values: list[str], record: Record, zone: Any) -> bool:
     if statement in FIELDS:
         return compare(lower(FIELDS[statement](record)), comparator, [lower(v) for v in values])
+    if statement in STATES:
+        return compare(STATES[statement](record), comparator, [TRUTHS[v] for v in values])
     if statement in NUMERIC:
         return compare(NUMERIC[statement](record), comparator, [float(v) if v else "" for v in values])
     given, used = (DATED, UTC) if statement in DATED else (SYSTEM, zone)
@@ -289,10 +294,12 @@ DATE_TEXTS = (
 )
 
 
-def comparisons(statements: Any, values: tuple[str, ...]) -> st.SearchStrategy[Filter]:
+def comparisons(
+    statements: Any, values: tuple[str, ...], comparators: tuple[str, ...] = COMPARATORS
+) -> st.SearchStrategy[Filter]:
     names, value = st.sampled_from(sorted(statements)), st.sampled_from(values)
     return st.one_of(
-        st.builds(Comparison, names, st.sampled_from(COMPARATORS), value),
+        st.builds(Comparison, names, st.sampled_from(comparators), value),
         st.builds(Membership, names, st.lists(value, min_size=1, max_size=4).map(tuple)),
     )
 
@@ -301,6 +308,7 @@ VALUES = (*TEXTS, "True", "false", "Subscribed", "example1.com", "c7@Example1.co
 LEAVES = st.one_of(
     comparisons(FIELDS, VALUES),
     st.builds(Comparison, st.sampled_from(sorted(FIELDS)), st.just("~"), st.sampled_from(PATTERNS)),
+    comparisons(STATES, tuple(TRUTHS), ("=", "!=")),
     comparisons(NUMERIC, ("", "0", "-1.5", "2", "10.25", "33")),
     comparisons(DATED, DATE_TEXTS),
     comparisons(SYSTEM, DATE_TEXTS),
@@ -379,12 +387,15 @@ def test_sql_and_bitmaps_find_what_a_loop_over_the_records_finds(company: Compan
     assert company.find(tree, zone) == expected, print_filter(tree)
 
 
-@pytest.mark.parametrize("statement", [*FIELDS, *NUMERIC, *DATED, *SYSTEM])
+@pytest.mark.parametrize("statement", [*FIELDS, *STATES, *NUMERIC, *DATED, *SYSTEM])
 def test_the_random_filters_can_find_some_and_not_all(company: Company, statement: str) -> None:
     values: tuple[str, ...] = VALUES
     if statement in (*DATED, *SYSTEM):
         values = DATE_TEXTS
     elif statement in NUMERIC:
         values = ("0", "33", "2")
-    trees = [Comparison(statement, comparator, value) for comparator in COMPARATORS for value in values]
+    comparators = COMPARATORS
+    if statement in STATES:
+        values, comparators = tuple(TRUTHS), ("=", "!=")
+    trees = [Comparison(statement, comparator, value) for comparator in comparators for value in values]
     assert any(0 < len(company.find(tree, UTC)) < len(RECORDS) for tree in trees)

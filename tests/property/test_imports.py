@@ -88,7 +88,7 @@ def upload(draw: st.DrawFn, spec: Import) -> tuple[Sent, list[str], str]:
         sent = names if kind == "CSV" else [n for n in names if n == spec.identifier or draw(st.integers(0, 5))]
         rows.append({name: draw(TEXTS[spec.target(name)]) for name in sent})
     unmapped = ["Extra"] if kind == "JSON" and rows and draw(st.integers(0, 5)) == 0 else []
-    return Sent(rows, unmapped, has_mapped_field=bool(rows) or kind == "CSV"), names, kind
+    return Sent(rows, dict.fromkeys(names, "bad"), unmapped, has_mapped_field=bool(rows) or kind == "CSV"), names, kind
 
 
 CRASHES = st.lists(st.tuples(st.integers(0, 3), st.booleans()), max_size=3)

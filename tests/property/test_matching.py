@@ -103,16 +103,15 @@ def test_a_batch_without_the_field_has_no_identifiers(kind: IdentifierKind, coun
     assert [OUTCOMES[int(o)].code for o in found.outcomes] == ["ELQ-00061"] * count
 
 
-LABEL = re.compile(r"[^\s\0@,;<>()\"]+")
+WORD = re.compile(r"[a-z]+")
 
 
 @examples(300)
-@given(EMAIL_TEXT)
+@given(st.text("ab@.", max_size=12))
 def test_an_email_address_has_one_at_and_a_dot_behind_it(text: str) -> None:
     name, at, domain = text.partition("@")
-    labels = [bool(LABEL.fullmatch(part)) for part in (name, domain)]
-    has_dot = 0 < domain.rfind(".") < len(domain) - 1
-    assert is_email_address(text) is (bool(at) and all(labels) and has_dot and len(text) <= 254)
+    has_words = all(WORD.fullmatch(word) for word in [*name.split("."), *domain.split(".")])
+    assert is_email_address(text) is (bool(at) and has_words and "." in domain)
 
 
 @given(st.lists(st.text(alphabet='ab@@..,"<\n\0 é~!', max_size=12) | st.just("a" * 250 + "@b.c"), max_size=20))

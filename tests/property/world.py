@@ -121,7 +121,8 @@ class World:
         rows: list[tuple[str | None, bool]] = []
         for line in lines:
             is_whole = len(line) == len(names)
-            rows.append((line[place] if is_whole and place is not None else None, is_whole))
+            has_value = place is not None and place < len(line)
+            rows.append((line[place] if place is not None and has_value else None, is_whole))
         staged = Staged(rows, set(names) - {"Id"}, place is not None)
         self.keep(defined, "CSV", out.getvalue().encode(), staged)
 
@@ -145,7 +146,7 @@ class World:
         rejects, reject_count = syncs.read_rejected(self.caller, sync.id, MANY)
         assert ended.status == expected.status
         assert Counter((line.code, line.count) for line in log) == expected.log
-        found = [(r.record_index, r.code, r.field_values, r.invalid_fields) for r in rejects]
+        found = [(r.record_index, r.reason, r.field_values, r.invalid_fields) for r in rejects]
         assert found == [(index, code, {"Id": value}, ("Id",)) for index, code, value in expected.rejects]
         assert reject_count == len(expected.rejects)
 

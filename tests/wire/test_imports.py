@@ -89,8 +89,8 @@ def test_rejects_are_numbered_over_all_uploads(api: Api) -> None:
                "imported.", "ELQ-00040", 4, "since"),
         reject(["A@EXAMPLE.COM", "again", "", ""], "The identifier came before in the same sync.", "ELQ-00026", 5,
                "emailAddress"),
-        reject(["C", "one more", "", "c@example.com"], "The record cannot be read: its columns or its identifier are malformed.",
-               "ELQ-00032", 6, "emailAddress"),
+        reject(["C", "one more", "", "c@example.com"], "The record cannot be read: its columns or its identifier are "
+               "malformed.", "ELQ-00032", 6, "emailAddress"),
     ]  # fmt: skip
     answer = api.bulk("GET", "/syncs/1/rejects")
     assert answer.json() == page(expected)
@@ -408,7 +408,8 @@ def test_companies_do_not_meet(api: Api, server: RunningServer) -> None:
         ("numeric", -0.5, "-0.5"),
         ("numeric", 3, "3"),
         ("numeric", "  7.50 ", "7.5"),
-        ("numeric", "1e3", None),
+        ("numeric", "1e3", "1000"),
+        ("numeric", "1e400", None),
         ("numeric", True, None),
         ("date", "2021-07-04", "1625356800"),
         ("date", "2021-07-04 13:05:09", "1625403909"),

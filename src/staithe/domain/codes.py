@@ -21,12 +21,21 @@ class Severity(StrEnum):
 
 
 class StatusCode(Struct, frozen=True):
-    """A code with its severity and the pattern of its message in sync logs and, if it differs, in rejects."""
+    """A code with its severity and the pattern of its message in sync logs and, if it differs, in rejects.
+
+    `detail` tells apart the reasons of rejects that share a code, and a line of the log.
+    """
 
     code: str
     severity: Severity
     message: str
     reject_message: str = ""
+    detail: str = ""
+
+    @property
+    def reason(self) -> str:
+        """What a reject is stored with: the code, and behind a blank the detail if there is one."""
+        return f"{self.code} {self.detail}" if self.detail else self.code
 
     @property
     def text_of_reject(self) -> str:
@@ -123,6 +132,26 @@ EXPORTED: Final = StatusCode("ELQ-00102", INFORMATION, "Successfully exported me
 EXPORT_STORED: Final = StatusCode("ELQ-00106", INFORMATION, "The exported data is ready to be read ({kb} kB).")
 STAGED_FOR_IMPORT: Final = StatusCode("ELQ-00130", INFORMATION, "Records staged for the import.")
 STAGING_REMOVED: Final = StatusCode("ELQ-00131", INFORMATION, "Internal staging removed.")
+NO_VALUES: Final = StatusCode("ELQ-00059", WARNING, "Records without any value.", "The record has no value.")
+TOO_LONG: Final = StatusCode(
+    UNUSABLE_VALUE.code,
+    WARNING,
+    UNUSABLE_VALUE.message,
+    "The value has more characters than its field holds: 100, or 32,000 in a large text; the rest of the record was "
+    "imported.",
+    "long",
+)
+EMAIL_TAKEN: Final = StatusCode(
+    CONTACT_EXISTS.code, WARNING, CONTACT_EXISTS.message, "Another contact has this email address.", "email"
+)
+NO_ADDRESS: Final = StatusCode(
+    REQUIRED_MISSING.code,
+    WARNING,
+    REQUIRED_MISSING.message,
+    "No contact has this identifier, and the definition has no field for the email address that a new one needs.",
+    "address",
+)
+DATES_READ: Final = StatusCode("ELQ-00104", INFORMATION, "Dates in {name} read as month/day/year.")
 VALUES_REFUSED: Final = StatusCode("ELQ-00144", WARNING, "Records with at least one value that was refused.")
 
 REJECT_CODES: Final = {
@@ -134,7 +163,11 @@ REJECT_CODES: Final = {
         UNMATCHED,
         UNUSABLE_VALUE,
         CONTACT_EXISTS,
+        NO_VALUES,
         REQUIRED_MISSING,
         UNKNOWN_CONTACT,
     )
 }
+"""What rejects are counted by, in the sync log and in metrics."""
+
+REJECT_REASONS: Final = {c.reason: c for c in (*REJECT_CODES.values(), TOO_LONG, EMAIL_TAKEN, NO_ADDRESS)}

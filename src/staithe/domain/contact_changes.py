@@ -82,6 +82,9 @@ def read_value(reader: PropertyReader, field: Field, text: str) -> FieldValue:
     property_name = field.rest_name or field.internal_name
     match field.data_type:
         case DataType.STRING:
+            if len(text) > field.most_characters:
+                rule = f"Must have at most {field.most_characters:,} characters."
+                reader.refuse(property_name, rule, text[: field.most_characters], Requirement.TEXT_LENGTH)
             return text or None
         case DataType.NUMBER:
             try:

@@ -16,6 +16,7 @@ from staithe.domain.elements import Element
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
 from staithe.domain.limits import FIELD_NAME_CHARACTERS, MOST_SYNC_ACTIONS
+from staithe.domain.names import fold_name
 from staithe.domain.sync_actions import (
     ASSET_DESTINATIONS,
     Destination,
@@ -140,7 +141,11 @@ class DefinitionReader:
             return {}
         before = len(self.failures)
         fields: dict[str, str] = {}
+        known: dict[str, str] = {}
         for name, statement in value.items():
+            other = known.setdefault(fold_name(str(name)), str(name))
+            if other != name:
+                self.refuse("fields", f"Must have names that differ by more than case and blanks: {other!r}.", name)
             problem = self.problem_of_field(name, statement, refuse_part)
             if problem:
                 self.refuse("fields", f"M{problem[1:]}.", {name: statement})

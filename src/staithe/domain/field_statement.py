@@ -9,7 +9,7 @@ import re
 
 from msgspec import Struct
 
-PART = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9]*)(?:\[(?P<number>[0-9]{1,18})\]|\((?P<key>[A-Za-z0-9_]+)\))?")
+PART = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9]*)(?:\[(?P<number>[0-9]{1,18})\]|\((?P<key>[A-Za-z0-9_-]+)\))?")
 
 
 class Part(Struct, frozen=True):

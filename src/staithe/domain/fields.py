@@ -13,6 +13,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from staithe.domain.limits import LARGE_TEXT_CHARACTERS, TEXT_CHARACTERS
+
 
 class DataType(StrEnum):
     """Types of field values on the wire."""
@@ -59,6 +61,11 @@ class Field(Struct, frozen=True):
     def statement(self) -> str:
         """The field statement that names it."""
         return f"{{{{Contact.Field({self.internal_name})}}}}"
+
+    @property
+    def most_characters(self) -> int:
+        """How many characters a text in it may have."""
+        return LARGE_TEXT_CHARACTERS if self.is_large else TEXT_CHARACTERS
 
     @property
     def column(self) -> str:

@@ -2,8 +2,8 @@
 
 Comparisons with columns become SQL, in `staithe.storage.filtering`. Everything that is kept as a set (states,
 memberships, EXISTS, STATUS) is set algebra. A part without a value holds an empty text: `= ''` finds it, and so does
-`!=` with any other value; `<`, `<=`, `>`, `>=` and `~` never find it. Texts compare without regard to the case of
-ASCII letters. Source: Eloqua's filtering page; what is inferred stands in docs/compatibility.md.
+`!=` with any other value; `<`, `<=`, `>`, `>=` and `~` never find it. Texts compare without regard to case.
+Source: Eloqua's filtering page; what is inferred stands in docs/compatibility.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from staithe.domain.definition_reader import find_choice
 from staithe.domain.field_statement import Part, parse_field_statement
 from staithe.domain.fields import DataType, FieldValue
 from staithe.domain.filter_language import All, Any, Comparison, Exists, Filter, Membership, Negation, Status
+from staithe.domain.folding import fold
 from staithe.domain.list_query import ORDERS
 from staithe.domain.sync_actions import (
     BOUNCED_SET,
@@ -76,6 +77,12 @@ class Others(Struct, frozen=True):
 
 FilterPlan: TypeAlias = ColumnTest | InSets | InContainer | Both | Either | Others
 
+TRUTHS: Final = {
+    **dict.fromkeys(("true", "1", "yes", "y"), "True"),
+    **dict.fromkeys(("false", "0", "no", "n"), "False"),
+}
+"""How clients write whether something is so."""
+
 NOBODY: Final = InSets(())
 CONTAINERS: Final = ("contactlist", "contactsegment", "contactfilter")
 SERVICES: Final = ("actioninstance", "decisioninstance", "feederinstance")
@@ -123,6 +130,8 @@ def plan_test(statement: str, operator: str, values: tuple[str, ...], context: F
     part = resolve_contact_part(parse_field_statement(statement), context.catalogue)
     choices = dict(choices_of(part))
     if choices:
+        if "True" in choices and operator in ("=", "!=", "IN"):
+            values = tuple(read_truth(statement, value) for value in values)
         return Either(tuple(plan for text, plan in choices.items() if holds(text, operator, values)))
     if operator == "~" and not part.is_text:
         raise ValueError(f"must compare {statement} with another operator than ~, as it is no text")
@@ -157,6 +166,18 @@ def choices_of(part: ContactPart) -> Iterator[tuple[str, FilterPlan]]:
             return
 
 
+def read_truth(statement: str, value: str) -> str:
+    """`True` or `False`, however it is written.
+
+    Raises:
+        ValueError: it is neither: a sentence that starts with "must".
+    """
+    found = TRUTHS.get(fold(value.strip()))
+    if found is None:
+        raise ValueError(f"must compare {statement} with True or False: '{value}' is neither")
+    return found
+
+
 def truth(plan: FilterPlan) -> Iterator[tuple[str, FilterPlan]]:
     yield "True", plan
     yield "False", plan.operand if isinstance(plan, Others) else Others(plan)
@@ -164,7 +185,7 @@ def truth(plan: FilterPlan) -> Iterator[tuple[str, FilterPlan]]:
 
 def holds(text: str, operator: str, values: tuple[str, ...]) -> bool:
     """Whether a comparison holds for a text."""
-    text, values = lower_ascii(text), tuple(map(lower_ascii, values))
+    text, values = fold(text), tuple(map(fold, values))
     if operator in ("=", "IN"):
         return text in values
     if operator == "!=":
@@ -174,11 +195,6 @@ def holds(text: str, operator: str, values: tuple[str, ...]) -> bool:
     return (
         expression_of(values[0]).fullmatch(text) is not None if operator == "~" else ORDERS[operator](text, values[0])
     )
-
-
-def lower_ascii(text: str) -> str:
-    """The text with its ASCII letters in lower case, as the database lowers it."""
-    return text if text.islower() else "".join(c.lower() if c.isascii() else c for c in text)
 
 
 def plan_exists(container: str) -> FilterPlan:

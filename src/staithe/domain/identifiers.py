@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 WHITE_SPACE: Final = " \t\r\n\f\v"
@@ -12,10 +13,15 @@ WHITE_SPACE: Final = " \t\r\n\f\v"
 NUL: Final = "\0"
 """No identifier has it: the store ends a text there when it looks one up, and would find another contact."""
 
-EMAIL_PATTERN: Final = re.compile(r"[^\s\0@,;<>()\"]+@[^\s\0@,;<>()\"]+\.[^\s\0@.,;<>()\"]+")
 EMAIL_CHARACTERS: Final = 254
-PLAIN_EMAIL: Final = r"^[!#-'*-+\--:=?A-Z\[-~]+@[!#-'*-+\--:=?A-Z\[-~]+\.[!#-'*-+\-/-:=?A-Z\[-~]+$"
-"""What nearly all addresses look like, in ASCII alone: whatever matches it, and is not too long, is one."""
+PLAIN_EMAIL: Final = (
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
+    r"@([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]([A-Za-z0-9-]*[A-Za-z0-9])?"
+)
+"""What nearly all addresses look like: what matches it, and is not long, is one, and need not be looked at closely."""
+
+PLAIN_EMAIL_CHARACTERS: Final = 64
+"""Below it no part of an address can be too long (RFC 5321, section 4.5.3.1)."""
 
 
 class IdentifierKind(StrEnum):
@@ -32,5 +38,27 @@ def normal_email(text: str) -> str:
 
 
 def is_email_address(text: str) -> bool:
-    """Whether a trimmed text could be an address: one @, a dot in the domain, no blanks, at most 254 characters."""
-    return len(text) <= EMAIL_CHARACTERS and EMAIL_PATTERN.fullmatch(text) is not None
+    """Whether a trimmed text is an address by its syntax: RFC 5322 without quotes and comments, and RFC 6531.
+
+    Its domain has a dot, and nothing in it is invisible.
+    """
+    if is_plain_email(text):
+        return True
+    return len(text) <= EMAIL_CHARACTERS and "@" in text and check_email(text)
+
+
+def is_plain_email(text: str) -> bool:
+    """Whether a text is surely an address."""
+    return len(text) <= PLAIN_EMAIL_CHARACTERS and re.fullmatch(PLAIN_EMAIL, text) is not None
+
+
+@lru_cache(2**12)
+def check_email(text: str) -> bool:
+    # Only who has an odd address waits for the library.
+    from email_validator import EmailNotValidError, validate_email
+
+    try:
+        found = validate_email(text, check_deliverability=False, globally_deliverable=False, strict=True)
+    except EmailNotValidError:
+        return False
+    return "." in found.domain

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from staithe.domain.folding import fold
 from staithe.domain.list_query import ORDERS, Condition, ListQuery
 from staithe.domain.search_query import SearchQuery
 
@@ -47,7 +48,7 @@ def holds(condition: Condition, item: Item, getters: Getters[Item]) -> bool:
     """Whether a condition holds: texts compare without regard to case, and `*` stands for anything after = and !=."""
     value, wanted = getters[condition.name](item), condition.value
     if isinstance(value, str):
-        value, wanted = value.lower(), str(wanted).lower()
+        value, wanted = fold(value), fold(str(wanted))
         if condition.operator in ("=", "!="):
             pattern = ".*".join(map(re.escape, wanted.split("*")))
             return (re.fullmatch(pattern, value, re.DOTALL) is not None) == (condition.operator == "=")

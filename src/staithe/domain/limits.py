@@ -30,6 +30,12 @@ IMPORT_FIELDS: Final = 100
 EXPORT_FIELDS: Final = 250
 """Fields in an export definition, at most [bulk-limits]."""
 
+TEXT_CHARACTERS: Final = 100
+"""Characters of a text in a contact field [contact fields]."""
+
+LARGE_TEXT_CHARACTERS: Final = 32_000
+"""Characters of a text in a contact field that is a large text [contact fields]."""
+
 NAME_CHARACTERS: Final = 100
 """Characters of a definition's name [import characteristics]."""
 

@@ -97,10 +97,11 @@ def read_order(text: str, properties: Mapping[str, PropertyType]) -> tuple[str, 
     if not words:
         return "", False
     name = find_property(words[0], properties)
-    if name is None or len(words) > 2 or words[-1].upper() not in (words[0].upper(), "ASC", "DESC"):
+    direction = " ".join(words[1:]).upper()
+    if name is None or direction not in ("", "ASC", "DESC"):
         allowed = f"be one of {', '.join(properties)}, then ASC or DESC if wanted" if properties else "be left out here"
         raise ValidationFailed(Failure("orderBy", f"Must {allowed}.", text, Requirement.ENUM))
-    return name, words[-1].upper() == "DESC"
+    return name, direction == "DESC"
 
 
 def find_property(name: str, properties: Mapping[str, PropertyType]) -> str | None:

@@ -20,7 +20,7 @@ CONTACTS_SET: Final = "contacts"
 GLOBAL_UNSUBSCRIBED_SET: Final = "globalUnsubscribed"
 BOUNCED_SET: Final = "bounced"
 
-INSTANCE_PATTERN: Final = re.compile(r"[0-9A-Fa-f]{32}")
+INSTANCE_PATTERN = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 UNFINISHED_STATUSES: Final = ("pending", "active")
 
 
@@ -120,7 +120,7 @@ SYNC_ACTION_RULES: Final = (
 ASSET_DESTINATIONS: Final[Mapping[str, str]] = {"contactlist": "contact list", "emailgroup": "email group"}
 DESTINATION_HELP: Final = (
     "{{ContactList[id]}}, {{EmailGroup[id]}}, {{GlobalSubscribe}}, {{DecisionInstance(id).Execution[n]}}, "
-    "{{ActionInstance(id).Execution[n]}} or {{FeederInstance(id)}}, an instance id being 32 hex digits without dashes"
+    "{{ActionInstance(id).Execution[n]}} or {{FeederInstance(id)}}, an instance id being a GUID with dashes or without"
 )
 
 
@@ -139,7 +139,7 @@ def parse_destination(text: str) -> Destination:
     if not known:
         raise ValueError(f"must be {DESTINATION_HELP}")
     execution = statement.parts[1].number if len(statement.parts) > 1 else 0
-    return Destination(kind, root.number or 0, (root.key or "").lower(), execution or 0)
+    return Destination(kind, root.number or 0, (root.key or "").replace("-", "").lower(), execution or 0)
 
 
 def is_bare(statement: FieldStatement) -> bool:

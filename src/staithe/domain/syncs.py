@@ -64,10 +64,13 @@ class LogEntry(Struct, frozen=True):
 
 
 class Reject(Struct, frozen=True):
-    """A record that was refused: its 1-based number over the whole sync, why, and what it held."""
+    """A record that was refused: its 1-based number over the whole sync, why, and what it held.
+
+    `reason` is a key of `codes.REJECT_REASONS`.
+    """
 
     record_index: int
-    code: str
+    reason: str
     field_values: Mapping[str, str]
     invalid_fields: tuple[str, ...]
 

@@ -8,6 +8,7 @@ Eloqua stores them in, unless a definition has `areSystemTimestampsInUTC`.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -21,7 +22,7 @@ EASTERN: Final = ZoneInfo("America/New_York")
 DATE_FORMS: Final = "YYYY-MM-DD, YYYY-MM-DD HH:MM:SS, the same with a fraction, or ISO 8601"
 DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII)
 US_DATE: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})((?: \d\d:\d\d(?::\d\d)?)?)", re.ASCII)
-NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)", re.ASCII)
+NUMBER: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 FIRST_SECOND: Final = -62_135_596_800
 LAST_SECOND: Final = 253_402_300_799
 """The years 1 to 9999 in Unix seconds: the dates that have a text."""
@@ -59,17 +60,20 @@ def format_value(value: FieldValue, data_type: DataType, zone: tzinfo = UTC) -> 
 
 
 def parse_number(text: str) -> float:
-    """A decimal number with a point, and without signs of thousands or an exponent.
+    """A decimal number with a point, and without signs of thousands; an exponent may follow, as JSON has it.
 
     Raises:
-        ValueError: it is none, or has more than 15 significant digits.
+        ValueError: it is none, has more than 15 significant digits, or is too large.
     """
     trimmed = text.strip()
     if not NUMBER.fullmatch(trimmed):
         raise ValueError("must be a number such as 12 or -0.5")
     if len(trimmed) > NUMBER_DIGITS and len(Decimal(trimmed).normalize().as_tuple().digits) > NUMBER_DIGITS:
         raise ValueError(f"must be a number of at most {NUMBER_DIGITS} digits")
-    return float(trimmed)
+    number = float(trimmed)
+    if math.isinf(number):
+        raise ValueError("must be a number below 1e308")
+    return number
 
 
 def format_number(value: float) -> str:

@@ -137,6 +137,7 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
                 updated=len(updated),
                 contacts=created | updated,
                 reject_counts=dict(rejects.counts),
+                american_dates=rows.count_american_dates(),
                 reject_file=rejects.finish(),
             )
             import_chunks.add_chunk(connection, run.sync.id, chunk)
@@ -309,14 +310,14 @@ def refuse_email(
 ) -> tuple[codes.StatusCode, str] | None:
     """Why the email address of a record keeps it from being imported: contacts need one, and each its own."""
     if plan.email_position is None:
-        return None if ids else (codes.REQUIRED_MISSING, plan.identifier_name)
+        return None if ids else (codes.NO_ADDRESS, "C_EmailAddress")
     column = plan.columns[plan.email_position]
     email_key = rows.email_keys[position]
     if email_key is None:
         return None if ids else (codes.REQUIRED_MISSING, column.name)
     if ids and column.rule is UpdateRule.IF_EXISTING_IS_NULL:
         return None
-    return (codes.CONTACT_EXISTS, column.name) if emails.is_taken(position, email_key, ids) else None
+    return (codes.EMAIL_TAKEN, column.name) if emails.is_taken(position, email_key, ids) else None
 
 
 def pick_values(plan: ImportPlan, rows: ImportRows, positions: Sequence[int]) -> dict[str, Sequence[FieldValue]]:
@@ -395,6 +396,11 @@ def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[Step
         begun.add(codes.NOTHING_STAGED, now)
     if under_way.staged:
         log_uploads(begun, under_way.plan.identifier_name, under_way.staged, now)
+    american_dates: Counter[str] = Counter()
+    for chunk in under_way.chunks:
+        american_dates.update(chunk.american_dates)
+    for name, count in sorted(american_dates.items()):
+        begun.add(codes.DATES_READ, now, count, name=name)
     repeated, unusable = counts[codes.REPEATED_RECORD.code], counts[codes.UNUSABLE_VALUE.code]
     log.add(codes.PROCESSED, now, records)
     for code in sorted(counts):

@@ -11,13 +11,15 @@ from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final, TypeAlias, cast
 
+import numpy as np
 import pyarrow as pa
 
 from staithe.domain import codes
 from staithe.domain.codes import StatusCode
 from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
-from staithe.domain.identifiers import EMAIL_CHARACTERS, NUL, PLAIN_EMAIL, WHITE_SPACE, is_email_address
+from staithe.domain.folding import fold
+from staithe.domain.identifiers import NUL, PLAIN_EMAIL, PLAIN_EMAIL_CHARACTERS, WHITE_SPACE, is_email_address
 from staithe.domain.import_plan import ImportColumn, ImportPlan
 from staithe.domain.limits import CONTACT_ID, HOUR
 from staithe.domain.times import EPOCH
@@ -42,7 +44,8 @@ class ImportRows:
     `keys` are what contacts are matched by: a text, the number of an id or of a numeric field, None for what is none.
     `values` hold a list a column of the plan: stored values, None to leave a field as it is, an empty text to empty
     it. `refused` records are not imported, each for a reason and with the field at fault; records with `unusable`
-    values are, without these fields.
+    values are, without these fields, which have those that are `too_long` among them. `american_dates` are where a
+    field has a date that was read month first.
     """
 
     batch: pa.RecordBatch
@@ -51,6 +54,8 @@ class ImportRows:
     email_keys: list[str | None] = field(default_factory=list)
     refused: dict[int, tuple[StatusCode, str]] = field(default_factory=dict)
     unusable: dict[int, list[str]] = field(default_factory=dict)
+    too_long: dict[int, list[str]] = field(default_factory=dict)
+    american_dates: dict[str, list[int]] = field(default_factory=dict)
 
     def refuse(self, position: int, code: StatusCode, name: str) -> None:
         """Reject a record, unless it is rejected already."""
@@ -64,12 +69,28 @@ class ImportRows:
     def rejects(self, first_record: int) -> tuple[pa.RecordBatch, list[int], list[str], list[list[str]]]:
         """What a `RejectWriter` takes: the refused records, and the imported ones with unusable values."""
         in_order = self.batch.schema.names.index
-        reasons = {p: (codes.UNUSABLE_VALUE, sorted(names, key=in_order)) for p, names in self.unusable.items()}
+        reasons = {p: (self.reason_of(p), sorted(names, key=in_order)) for p, names in self.unusable.items()}
         reasons |= {p: (code, [name]) for p, (code, name) in self.refused.items()}
         positions = sorted(reasons)
         rows = self.batch.take(pa.array(positions, pa.int64()))
         numbers = [position + first_record for position in positions]
-        return rows, numbers, [reasons[p][0].code for p in positions], [reasons[p][1] for p in positions]
+        return rows, numbers, [reasons[p][0].reason for p in positions], [reasons[p][1] for p in positions]
+
+    def count_american_dates(self) -> dict[str, int]:
+        """How many dates of imported records were read month first, by field."""
+        counts = {n: sum(p not in self.refused for p in positions) for n, positions in self.american_dates.items()}
+        return {name: count for name, count in counts.items() if count}
+
+    def leave_out(self, position: int, name: str, *, is_too_long: bool = False) -> None:
+        """Remember that a record has a value that is not stored."""
+        self.unusable.setdefault(position, []).append(name)
+        if is_too_long:
+            self.too_long.setdefault(position, []).append(name)
+
+    def reason_of(self, position: int) -> StatusCode:
+        """Why values of a record are not stored: that they are too long, if that is so of all of them."""
+        is_too_long = self.too_long.get(position) == self.unusable[position]
+        return codes.TOO_LONG if is_too_long else codes.UNUSABLE_VALUE
 
 
 def prepare_rows(batch: pa.RecordBatch, plan: ImportPlan) -> ImportRows:
@@ -95,7 +116,14 @@ def read_keys(texts: pa.Array, plan: ImportPlan) -> list[Key]:
         return [read_id(text, prefix) for text in texts.to_pylist()]
     if plan.identifier.data_type is DataType.NUMBER:
         return [read_number(text) for text in texts.to_pylist()]
-    return (texts if plan.is_case_sensitive else compute.ascii_lower(texts)).to_pylist()
+    return (texts if plan.is_case_sensitive else fold_column(texts)).to_pylist()
+
+
+def fold_column(texts: pa.Array) -> pa.Array:
+    """As `fold` does it; the short way is right for ASCII alone."""
+    if compute.all(compute.string_is_ascii(texts)).as_py() is not False:
+        return compute.ascii_lower(texts)
+    return pa.array(map(fold, texts.to_pylist()), pa.string())
 
 
 def read_id(text: str, prefix: str) -> int | None:
@@ -123,24 +151,45 @@ def check_keys(rows: ImportRows, plan: ImportPlan, trimmed: pa.Array) -> None:
     texts: list[str] = trimmed.to_pylist()
     is_own_key = plan.identifies_by_email or plan.identifies_by_id
     unreadable: list[bool] = rows.batch.column(UNREADABLE).to_pylist()
+    missing = [p for p, text in enumerate(texts) if not text]
     faults: list[tuple[StatusCode, list[int]]] = [
+        (codes.NO_VALUES, without_values(rows.batch, missing)),
         (codes.UNREADABLE, [p for p, is_unreadable in enumerate(unreadable) if is_unreadable]),
-        (codes.REQUIRED_MISSING, [p for p, text in enumerate(texts) if not text]),
+        (codes.REQUIRED_MISSING, missing),
         (codes.UNREADABLE, [p for p, key in enumerate(rows.keys) if key is None]),
     ]
     if not is_own_key:
-        faults.append((codes.UNREADABLE, [p for p, text in enumerate(texts) if NUL in text]))
+        most = plan.identifier.field.most_characters if plan.identifier.field is not None else 0
+        faults.append((codes.UNREADABLE, [p for p, text in enumerate(texts) if NUL in text or len(text) > most]))
     if plan.identifies_by_email:
         faults.append((codes.INVALID_EMAIL, [p for p in not_plain(trimmed) if not is_email_address(str(rows.keys[p]))]))
     for code, positions in faults:
         rows.refuse_all(positions, code, plan.identifier_name)
 
 
+def without_values(batch: pa.RecordBatch, candidates: list[int]) -> list[int]:
+    """Those of some records that have no value in any field."""
+    if not candidates:
+        return []
+    rows = batch.take(pa.array(candidates, pa.int64()))
+    has_value = np.zeros(len(candidates), np.bool_)
+    for name in rows.schema.names:
+        if name != UNREADABLE:
+            blank = is_blank(rows.column(name).fill_null(""))
+            has_value |= ~blank.to_numpy(zero_copy_only=False)
+    return [candidates[i] for i in np.flatnonzero(~has_value)]
+
+
+def is_blank(texts: pa.Array) -> pa.Array:
+    """Which texts are no value: they have nothing but white space."""
+    return compute.or_(compute.equal(texts, ""), compute.utf8_is_space(texts))
+
+
 def not_plain(texts: pa.Array) -> list[int]:
     """The positions of texts that have to be looked at one by one to tell whether they are email addresses."""
     is_plain = compute.and_(
-        compute.match_substring_regex(texts, PLAIN_EMAIL),
-        compute.less_equal(compute.utf8_length(texts), EMAIL_CHARACTERS),
+        compute.match_substring_regex(texts, f"^{PLAIN_EMAIL}$"),
+        compute.less_equal(compute.utf8_length(texts), PLAIN_EMAIL_CHARACTERS),
     )
     return compute.indices_nonzero(compute.invert(is_plain)).to_pylist()
 
@@ -156,10 +205,29 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
     data_type, sent = column.field.data_type, rows.batch.column(index)
     if data_type is DataType.EMAIL_ADDRESS or (column.name == plan.identifier_name and data_type is DataType.STRING):
         sent = compute.utf8_trim(sent, WHITE_SPACE)
+    blank = is_blank(sent)
+    if compute.any(blank).as_py():
+        sent = compute.if_else(blank, "", sent)
     texts: list[str | None] = sent.to_pylist()
-    if data_type not in (DataType.NUMBER, DataType.DATE):
-        refuse_nul(rows, column, sent, texts)
-        return cast(list[FieldValue], texts)
+    match data_type:
+        case DataType.EMAIL_ADDRESS:
+            return cast(list[FieldValue], texts)
+        case DataType.STRING:
+            leave_out_unfit_texts(rows, column, sent, texts)
+            return cast(list[FieldValue], texts)
+        case DataType.NUMBER:
+            return read_texts(rows, column, texts)
+        case DataType.DATE:
+            dates = read_texts(rows, column, texts)
+            american = [p for p, text in enumerate(texts) if text and "/" in text and dates[p] is not None]
+            if american:
+                rows.american_dates[column.name] = american
+            return dates
+
+
+def read_texts(rows: ImportRows, column: ImportColumn, texts: list[str | None]) -> list[FieldValue]:
+    """The dates or numbers that texts stand for. Those that stand for none are left out and remembered."""
+    data_type = column.field.data_type
     read: dict[str | None, FieldValue] = {None: None, "": ""}
     unfit: set[str] = set()
     different = [text for text in dict.fromkeys(texts) if text]
@@ -169,28 +237,31 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
         different = []
     for text in different:
         try:
-            read[text] = parse_value(text, data_type, column.zone) if text.strip() else ""
+            read[text] = parse_value(text, data_type, column.zone)
         except ValueError:
             read[text] = None
             unfit.add(text)
     if unfit:
         for position, text in enumerate(texts):
             if text in unfit:
-                rows.unusable.setdefault(position, []).append(column.name)
+                rows.leave_out(position, column.name)
     return [read[text] for text in texts]
 
 
-def refuse_nul(rows: ImportRows, column: ImportColumn, sent: pa.Array, texts: list[str | None]) -> None:
-    """Leave out the texts that have the character NUL in them, which not every database can hold.
-
-    An email address that has one is none, and is refused as such.
-    """
-    if column.field.data_type is DataType.EMAIL_ADDRESS or not compute.any(compute.match_substring(sent, NUL)).as_py():
-        return
-    for position, text in enumerate(texts):
-        if text is not None and NUL in text:
+def leave_out_unfit_texts(rows: ImportRows, column: ImportColumn, sent: pa.Array, texts: list[str | None]) -> None:
+    """Leave out the texts that their field cannot hold: with more characters than it takes, or with the character NUL,
+    which not every database can hold."""
+    most = column.field.most_characters
+    is_long = compute.greater(compute.utf8_length(sent), most)
+    if compute.any(is_long).as_py():
+        for position in compute.indices_nonzero(is_long.fill_null(False)).to_pylist():
             texts[position] = None
-            rows.unusable.setdefault(position, []).append(column.name)
+            rows.leave_out(position, column.name, is_too_long=True)
+    if compute.any(compute.match_substring(sent, NUL)).as_py():
+        for position, text in enumerate(texts):
+            if text is not None and NUL in text:
+                texts[position] = None
+                rows.leave_out(position, column.name)
 
 
 def parse_plain_dates(texts: list[str], zone: tzinfo) -> list[int] | None:
@@ -234,7 +305,7 @@ def read_emails(rows: ImportRows, column: ImportColumn, place: int, *, is_identi
     for position, text in enumerate(texts):
         if text == "":
             if column.rule is UpdateRule.ALWAYS:
-                rows.unusable.setdefault(position, []).append(column.name)
+                rows.leave_out(position, column.name)
             texts[position] = None
         elif text is not None and not is_email_address(text):
             rows.refuse(position, codes.INVALID_EMAIL, column.name)

@@ -12,10 +12,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 from msgspec import UNSET, UnsetType
-from pyarrow import compute
 
 from staithe.domain.errors import ParseFailed
 from staithe.domain.names import MARK
+from staithe.staging.matching import compute
 from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names
 
 Scalar = str | int | float | bool | None

@@ -77,10 +77,11 @@ def match_batch(
             ids, outcomes = read_external_ids(column)
         case IdentifierKind.EMAIL_ADDRESS:
             ids, outcomes = find_emails(column, match_emails)
-    known = find_known(ids, outcomes, contacts)
     unreadable = batch.column(UNREADABLE)
     if unreadable.true_count:
+        # Before contacts are found: a record that cannot be read may have an identifier all the same.
         outcomes[to_mask(unreadable)] = MALFORMED
+    known = find_known(ids, outcomes, contacts)
     return MatchedBatch(batch, known, outcomes)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from staithe.domain.codes import REJECT_REASONS
 from staithe.domain.syncs import Reject
 from staithe.staging.arrow_folder import ArrowFileWriter, ArrowFolder
 from staithe.staging.rows import text_column
@@ -26,7 +27,7 @@ def reject_schema(fields: Sequence[str]) -> pa.Schema:
 
 
 class RejectWriter:
-    """Collects the rejects of a sync; the file is made when the first one comes. `counts` has them by status code."""
+    """Collects the rejects of a sync; the file is made when the first one comes. `counts` has them by their code."""
 
     def __init__(self, folder: ArrowFolder, fields: Sequence[str]) -> None:
         self.folder = folder
@@ -39,13 +40,13 @@ class RejectWriter:
         """How many rejects there are."""
         return self.counts.total()
 
-    def add(self, rows: pa.RecordBatch, numbers: Sequence[int], codes: Sequence[str], faulty: Sequence[Any]) -> None:
+    def add(self, rows: pa.RecordBatch, numbers: Sequence[int], reasons: Sequence[str], faulty: Sequence[Any]) -> None:
         """Write rejects.
 
         Args:
             rows: the staged rows of the rejected records, and no others.
             numbers: of each record, its 1-based place in the sync.
-            codes: of each record, why it was rejected.
+            reasons: of each record, why it was rejected: a key of `codes.REJECT_REASONS`.
             faulty: of each record, the names of the fields that are at fault.
         """
         if not rows.num_rows:
@@ -56,16 +57,20 @@ class RejectWriter:
         self.write(
             [
                 pa.array(numbers, pa.int64()),
-                pa.array(codes, pa.string()),
+                pa.array(reasons, pa.string()),
                 pa.StructArray.from_arrays(values, names=list(self.fields)),
                 pa.array(faulty, pa.list_(pa.string())),
             ]
         )
-        self.counts.update(codes)
+        self.count_all(reasons)
 
     def write(self, columns: list[pa.Array]) -> None:
         assert self.writer is not None
         self.writer.write(pa.RecordBatch.from_arrays(columns, schema=reject_schema(self.fields)))
+
+    def count_all(self, reasons: Iterable[str]) -> None:
+        for reason, count in Counter(reasons).items():
+            self.counts[REJECT_REASONS[reason].code] += count
 
     def append(self, name: str) -> None:
         """Write the rejects of another file of the folder behind the others."""
@@ -73,7 +78,7 @@ class RejectWriter:
             self.writer = self.folder.create(reject_schema(self.fields))
         for batch in self.folder.read(name):
             self.write(batch.columns)
-            self.counts.update(batch.column("code").to_pylist())
+            self.count_all(batch.column("code").to_pylist())
 
     def finish(self) -> str | None:
         """Make the file durable, and give its name; None if there was no reject."""

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from staithe.domain.errors import ParseFailed
 from staithe.domain.names import fold_name
@@ -57,7 +59,7 @@ def schema_of(fields: Sequence[str]) -> pa.Schema:
 
 
 def make_batch(
-    fields: Sequence[str], columns: Mapping[str, pa.Array], count: int, unreadable: Sequence[bool] | None = None
+    fields: Sequence[str], columns: Mapping[str, pa.Array], count: int, unreadable: NDArray[np.bool_] | None = None
 ) -> pa.RecordBatch:
     """A batch of `count` records, all readable unless it is said; fields without a column are null."""
     arrays = [columns[name] if name in columns else pa.nulls(count, pa.string()) for name in fields]

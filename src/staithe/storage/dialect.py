@@ -35,7 +35,7 @@ class Dialect(Protocol):
         ...
 
     def make_match_index(self, connection: Connection, column: str, *, is_text: bool) -> None:
-        """Index a column of contacts by its values; texts in lower case."""
+        """Index a column of contacts by its values, texts without differences of case."""
         ...
 
     def match_index_columns(self, connection: Connection) -> list[str]:

@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, cast, false, func
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.contact_parts import ContactPart
 from staithe.domain.fields import FieldValue
-from staithe.domain.filter_plan import Both, ColumnTest, Either, FilterPlan, Others, lower_ascii
+from staithe.domain.filter_plan import Both, ColumnTest, Either, FilterPlan, Others
+from staithe.domain.folding import fold
 from staithe.domain.id_set import IdSet
 from staithe.domain.limits import CHUNK_IDS
 from staithe.domain.list_query import ORDERS
@@ -18,6 +19,7 @@ from staithe.storage import dialect
 from staithe.storage.contact_fields import contact_table
 from staithe.storage.contact_values import value_of
 from staithe.storage.dialect import Dialect
+from staithe.storage.folding import folded
 from staithe.storage.tables import TEXT
 
 
@@ -57,7 +59,7 @@ def test_to_sql(
 ) -> ColumnElement[bool]:
     column, is_text = value_of(part, table, own.derived), part.is_text
     if is_text:
-        column, values = func.lower(column), [lower_ascii(str(value)) for value in values]
+        column, values = folded(column), [fold(str(value)) for value in values]
     if operator in ("=", "IN", "!="):
         given = [value for value in values if value != ""]
         found = or_(*([column.in_(given)] if given else []), *([is_empty(column)] if "" in values else []))

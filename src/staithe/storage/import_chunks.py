@@ -17,7 +17,8 @@ class ImportChunk(Struct, frozen=True):
     """What became of one chunk of an import.
 
     `records_done` counts the records of the sync up to its end, `contacts` are those it made or changed, and
-    `reject_counts` has the number of rejects by status code.
+    `reject_counts` has the number of rejects by status code, and `american_dates` that of dates that were read month
+    first, by the name of the field.
     """
 
     records_done: int
@@ -25,13 +26,15 @@ class ImportChunk(Struct, frozen=True):
     updated: int
     contacts: IdSet
     reject_counts: Mapping[str, int]
+    american_dates: Mapping[str, int]
     reject_file: str | None
 
 
 def to_chunk(row: Row[Any]) -> ImportChunk:
     counts = msgspec.json.decode(row.reject_counts, type=dict[str, int])
+    dates = msgspec.json.decode(row.american_dates or b"{}", type=dict[str, int])
     contacts = IdSet.from_chunks([row.contacts])
-    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, row.reject_file)
+    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, dates, row.reject_file)
 
 
 IS_OF_SYNC: Final = IMPORT_CHUNK.c.sync_id == bindparam("of_sync")
@@ -52,6 +55,7 @@ def add_chunk(connection: Connection, sync_id: int, chunk: ImportChunk) -> None:
             "updated": chunk.updated,
             "contacts": chunk.contacts.to_bytes(),
             "reject_counts": msgspec.json.encode(chunk.reject_counts),
+            "american_dates": msgspec.json.encode(chunk.american_dates),
             "reject_file": chunk.reject_file,
         },
     )

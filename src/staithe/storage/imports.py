@@ -53,7 +53,7 @@ def match_field(connection: Connection, field: Field, keys: Mapping[int, str | f
     Args:
         connection: any.
         field: with an index made by `make_match_index`.
-        keys: lower-case texts, or with `exact` any; numbers for a numeric field.
+        keys: folded texts, or with `exact` any; numbers for a numeric field.
         exact: whether capitals matter.
     """
     is_text = field.data_type is DataType.STRING

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, false, func, select
 
-from staithe.domain.filter_plan import lower_ascii
+from staithe.domain.folding import fold
 from staithe.domain.list_query import Condition, ListQuery
 from staithe.domain.search_query import SearchQuery
+from staithe.storage.folding import folded
 
 
 def read_page(
@@ -50,17 +51,14 @@ def columns_of(row: Row[Any]) -> RowMapping:
 
 
 def to_sql(condition: Condition, column: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Texts compare without regard to case, and `*` stands for anything after `=` and `!=`; an empty text is no value.
-
-    Letters beyond ASCII are as they are: the database knows ASCII alone.
-    """
+    """Texts compare without regard to case; `*` stands for anything after `=` and `!=`; an empty text is no value."""
     value: Any = condition.value
     left: Any = column
     if isinstance(value, str):
         if condition.operator in ("=", "!="):
             matches = like(column, value)
             return matches if condition.operator == "=" else ~func.coalesce(matches, false())
-        left, value = func.lower(column), lower_ascii(value)
+        left, value = folded(column), fold(value)
     match condition.operator:
         case "=":
             return left == value
@@ -80,5 +78,5 @@ def like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
     """The column matches a pattern in which `*` stands for anything; an empty one matches no value."""
     if not pattern:
         return column.is_(None)
-    escaped = pattern.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
-    return column.ilike(escaped, escape="\\")
+    escaped = fold(pattern).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_").replace("*", "%")
+    return folded(column).like(escaped, escape="\\")

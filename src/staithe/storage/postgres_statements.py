@@ -20,6 +20,7 @@ from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, FieldValue
 from staithe.domain.identifiers import NUL
 from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, split_pattern
+from staithe.storage.folding import postgres_fold
 from staithe.storage.postgres import HINT_CHANNEL
 from staithe.storage.postgres_exports import record_reader as record_reader
 from staithe.storage.tables import TEXT
@@ -49,19 +50,20 @@ def match_emails(connection: Connection, emails: list[str]) -> list[int]:
 
 
 def indexed(column: str, *, is_text: bool) -> str:
-    """What the index of a column has: lower-case texts, cut to what fits into an entry."""
-    return f"left(lower({column}), {INDEXED_CHARACTERS})" if is_text else column
+    """What the index of a column has: texts without differences of case, cut to what fits into an entry."""
+    return f"left({postgres_fold(column)}, {INDEXED_CHARACTERS})" if is_text else column
 
 
 def make_match_index(connection: Connection, column: str, *, is_text: bool) -> None:
-    """Index a column of contacts by its values; texts in lower case (of ASCII letters: the column's collation is C)."""
+    """Index a column of contacts by its values, texts folded. Older versions made another index."""
+    connection.exec_driver_sql(f"DROP INDEX IF EXISTS contact_match_{column}")
     by = indexed(column, is_text=is_text)
-    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact (({by}))")
+    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS contact_folded_{column} ON contact (({by}))")
 
 
 MATCH_INDEXES: Final = text(
-    "SELECT substr(indexname, length('contact_match_') + 1) FROM pg_catalog.pg_indexes "
-    "WHERE schemaname = current_schema() AND tablename = 'contact' AND starts_with(indexname, 'contact_match_') "
+    "SELECT substr(indexname, length('contact_folded_') + 1) FROM pg_catalog.pg_indexes "
+    "WHERE schemaname = current_schema() AND tablename = 'contact' AND starts_with(indexname, 'contact_folded_') "
     "ORDER BY indexname"
 )
 
@@ -82,7 +84,7 @@ def match_query(column: str, *, is_text: bool, exact: bool) -> TextClause:
     sent = 'sent.value COLLATE "C"' if is_text else "cast(sent.value AS double precision)"
     joined = f"{indexed(f'contact.{column}', is_text=is_text)} = {indexed(sent, is_text=is_text)}"
     if is_text:
-        joined += f" AND lower(contact.{column}) = lower({sent})"
+        joined += f" AND {postgres_fold(f'contact.{column}')} = {postgres_fold(sent)}"
     if is_text and exact:
         joined += f" AND contact.{column} = {sent}"
     return text(f"{MATCH_VALUES} {joined}")
@@ -96,7 +98,7 @@ def match_values(
     Args:
         connection: any.
         column: of contacts, indexed by `make_match_index`.
-        keys: position -> value; lower-case texts unless `exact`, without NUL.
+        keys: position -> value; folded texts unless `exact`, without NUL.
         is_text: whether the column holds texts.
         exact: whether capitals matter.
     """

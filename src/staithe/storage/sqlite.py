@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, exc, func
 
 from staithe.domain.fields import DERIVATIONS
+from staithe.domain.folding import fold
 from staithe.domain.times import EPOCH
 from staithe.domain.values import EASTERN, format_number
 from staithe.domain.wildcards import expression_of
@@ -64,6 +65,7 @@ def set_pragmas(connection: sqlite3.Connection, _record: object, *, durable: boo
     for name, derivation in DERIVATIONS.items():
         arguments = len(derivation.columns)
         connection.create_function(derived_name(name), arguments, derivation.work_out, deterministic=True)
+    connection.create_function("fold", 1, fold_optional, deterministic=True)
     connection.create_function("matches_pattern", 2, matches_pattern, deterministic=True)
     connection.create_function("eastern_offset", 1, eastern_offset, deterministic=True)
     connection.create_function("format_number", 1, format_optional_number, deterministic=True)
@@ -80,6 +82,11 @@ def eastern_offset(hour: int | None) -> int | None:
     offset = (EPOCH + timedelta(hours=hour, minutes=59)).astimezone(EASTERN).utcoffset()
     assert offset is not None
     return round(offset.total_seconds())
+
+
+def fold_optional(text: str | None) -> str | None:
+    """A text without differences of case, None for none."""
+    return None if text is None else fold(text)
 
 
 def format_optional_number(value: float | None) -> str | None:

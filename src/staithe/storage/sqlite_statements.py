@@ -31,6 +31,7 @@ from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import FieldValue
 from staithe.domain.identifiers import NUL
 from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, split_pattern
+from staithe.storage.folding import sqlite_fold
 from staithe.storage.sqlite import derived as derived
 from staithe.storage.sqlite_exports import record_reader as record_reader
 
@@ -80,14 +81,15 @@ SEED_CONTACTS: Final = text(
 
 
 def make_match_index(connection: Connection, column: str, *, is_text: bool) -> None:
-    """Index a column of contacts by its values; texts in lower case (`lower` knows ASCII letters alone)."""
-    by = f"lower({column})" if is_text else column
-    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS contact_match_{column} ON contact ({by})")
+    """Index a column of contacts by its values, texts folded. Older versions made another index."""
+    by = sqlite_fold(column) if is_text else column
+    connection.exec_driver_sql(f"DROP INDEX IF EXISTS contact_match_{column}")
+    connection.exec_driver_sql(f"CREATE INDEX IF NOT EXISTS contact_folded_{column} ON contact ({by})")
 
 
 MATCH_INDEXES: Final = text(
-    "SELECT substr(name, length('contact_match_') + 1) FROM sqlite_master "
-    "WHERE type = 'index' AND tbl_name = 'contact' AND substr(name, 1, length('contact_match_')) = 'contact_match_' "
+    "SELECT substr(name, length('contact_folded_') + 1) FROM sqlite_master "
+    "WHERE type = 'index' AND tbl_name = 'contact' AND substr(name, 1, length('contact_folded_')) = 'contact_folded_' "
     "ORDER BY name"
 )
 
@@ -105,7 +107,8 @@ MATCH_VALUES: Final = (
 
 @lru_cache(maxsize=256)
 def match_query(column: str, *, is_text: bool, exact: bool) -> TextClause:
-    joined = f"lower(contact.{column}) = lower(sent.value)" if is_text else f"contact.{column} = sent.value"
+    same = f"{sqlite_fold(f'contact.{column}')} = {sqlite_fold('sent.value')}"
+    joined = same if is_text else f"contact.{column} = sent.value"
     if is_text and exact:
         joined += f" AND contact.{column} = sent.value"
     return text(f"{MATCH_VALUES} {joined}")
@@ -119,7 +122,7 @@ def match_values(
     Args:
         connection: any.
         column: of contacts, indexed by `make_match_index`.
-        keys: position -> value; lower-case texts unless `exact`, without NUL.
+        keys: position -> value; folded texts unless `exact`, without NUL.
         is_text: whether the column holds texts.
         exact: whether capitals matter.
     """

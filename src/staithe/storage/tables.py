@@ -31,7 +31,7 @@ from staithe.domain.fields import STORED_FIELDS, DataType, Field
 
 METADATA: Final = MetaData()
 TEXT: Final = AnyText().with_variant(AnyText(collation="C"), "postgresql")
-"""Texts compare by their code points, and `lower` knows ASCII letters alone: in every dialect, wherever it runs."""
+"""Texts compare by their code points in every dialect, wherever it runs; `storage.folding` has the other way."""
 
 
 def id_column() -> Column[int]:
@@ -286,6 +286,7 @@ IMPORT_CHUNK: Final = Table(
     Column("contacts", LargeBinary, nullable=False),
     Column("reject_counts", LargeBinary, nullable=False),
     Column("reject_file", TEXT),
+    Column("american_dates", LargeBinary),
 )
 
 SYNC_CREATION: Final = Table(

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from staithe.domain.assets import Asset
-from staithe.domain.codes import REJECT_CODES
+from staithe.domain.codes import REJECT_REASONS
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS, StoredDefinition
 from staithe.domain.errors import Failure, ParseFailed, ValidationFailed
 from staithe.domain.fields import BUILT_IN_AT, DataType, Field
@@ -189,10 +189,11 @@ def log_body(sync_id: int, entry: LogEntry) -> Body:
 
 def reject_body(reject: Reject) -> Body:
     """A rejected record."""
+    reason = REJECT_REASONS[reject.reason]
     return {
         "fieldValues": dict(reject.field_values),
-        "message": REJECT_CODES[reject.code].text_of_reject,
-        "statusCode": reject.code,
+        "message": reason.text_of_reject,
+        "statusCode": reason.code,
         "recordIndex": reject.record_index,
         "invalidFields": list(reject.invalid_fields),
     }

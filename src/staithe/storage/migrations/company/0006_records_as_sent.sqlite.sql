@@ -1,0 +1,1 @@
+ALTER TABLE import_chunk ADD COLUMN american_dates BLOB;
