@@ -46,11 +46,28 @@ def define_import(api: Api, **changes: Any) -> str:
     return str(answer.json()["uri"])
 
 
-def run_import(api: Api, records: Any, **changes: Any) -> dict[str, Any]:
-    """Define an import, upload once, and sync; gives the sync."""
+def run_import(api: Api, records: Any, content_type: str = "application/json", **changes: Any) -> dict[str, Any]:
+    """Define an import, upload once, and sync; gives the sync. No record of it is lost."""
     uri = define_import(api, **changes)
-    assert api.upload(uri, records).status_code == 204
-    return api.sync(uri)
+    answer = api.upload(uri, records, **{"content-type": content_type})
+    assert answer.status_code == 204, answer.text
+    sync = api.sync(uri)
+    check_that_counts_add_up(api, sync, updates_all=bool(changes.get("isUpdatingMultipleMatchedRecords")))
+    return sync
+
+
+def check_that_counts_add_up(api: Api, sync: dict[str, Any], *, updates_all: bool) -> None:
+    """Every record of an import that has ended was imported, or refused with its number, and none was both."""
+    log = {entry["statusCode"]: entry["count"] for entry in api.log(sync["uri"]) if entry["severity"] == "information"}
+    staged = sum(e["count"] for e in api.log(sync["uri"]) if e["message"].startswith("Staged upload"))
+    rejects = api.rejects(sync["uri"])
+    numbers = [reject["recordIndex"] for reject in rejects]
+    refused = sum(reject["statusCode"] != "ELQ-00040" for reject in rejects)
+    assert log["ELQ-00130"] == log["ELQ-00001"] == staged
+    assert numbers == sorted(set(numbers))
+    assert all(1 <= number <= staged for number in numbers)
+    imported = log["ELQ-00004"] + log["ELQ-00022"]
+    assert imported == staged - refused or (updates_all and imported > staged - refused)
 
 
 def counts(api: Api, sync: dict[str, Any]) -> dict[str, int]:

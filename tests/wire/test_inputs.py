@@ -6,16 +6,25 @@ import csv
 import gzip
 import io
 import json
+import time
 from typing import Any
 
 import pytest
 from sqlalchemy import literal, select
 
+from staithe.clock import system_clock
+from staithe.domain.companies import Role, User
+from staithe.domain.definitions import DefinitionKey
+from staithe.domain.elements import ELEMENTS_BY_NAME
+from staithe.domain.errors import Busy
 from staithe.domain.folding import FOLDS, fold
+from staithe.services.caller import Caller
 from staithe.services.stores import CompanyStore
+from staithe.services.uploads import ReceivingUpload, UploadRequest
 from staithe.storage.folding import folded
 from tests.support.api import Api
-from tests.support.imports import EMAIL, FIRST, contact, define_import
+from tests.support.imports import EMAIL, FIRST, contact, define_import, run_import
+from tests.support.server import RunningServer
 from tests.support.times import timeless
 from tests.wire.test_syncs import line
 
@@ -33,13 +42,10 @@ def define(api: Api, **changes: Any) -> str:
 
 def run(api: Api, body: str | bytes | list[Any], **changes: Any) -> dict[str, Any]:
     """Upload records as JSON, or a text as CSV, and sync."""
-    uri = define(api, **changes)
+    changes = {"fields": FIELDS, "identifierFieldName": "email"} | changes
     if isinstance(body, list):
-        answer = api.upload(uri, body)
-    else:
-        answer = api.upload(uri, body if isinstance(body, bytes) else body.encode(), **{"content-type": CSV})
-    assert answer.status_code == 204, answer.text
-    return api.sync(uri)
+        return run_import(api, body, **changes)
+    return run_import(api, body if isinstance(body, bytes) else body.encode(), CSV, **changes)
 
 
 def refusal(api: Api, body: bytes, content_type: str = CSV) -> str:
@@ -407,3 +413,17 @@ def test_a_contact_of_the_application_api_has_the_same_limits(api: Api) -> None:
     assert api.rest("POST", "/data/contact", json=body).status_code == 400
     made = api.rest("POST", "/data/contact", json=body | {"firstName": "f" * 100})
     assert contact(api, int(made.json()["id"]))["firstName"] == "f" * 100
+
+
+def test_the_time_limit_is_kept_while_an_upload_is_parsed(api: Api, store: CompanyStore, server: RunningServer) -> None:
+    number = int(define(api).rpartition("/")[2])
+    user = User(1, store.company, "ann", Role.ADMIN)
+    caller = Caller(user, server.stores, store, system_clock())
+    body = (HEADER + "a@time.example,b,c\n" * 100_000).encode()
+    for kind, content in (("CSV", body), ("JSON", b"[" + b'{"email":"a@time.example"},' * 100_000 + b"{}]")):
+        request = UploadRequest(kind, "", time.monotonic())
+        with ReceivingUpload(caller, ELEMENTS_BY_NAME["contacts"], DefinitionKey("imports", number), request) as upload:
+            with pytest.raises(Busy):
+                upload.feed(content[: 2**20])
+            assert upload.writer.rows < 20_000
+    assert api.bulk("GET", f"/contacts/imports/{number}").json().get("kbUsed") is None

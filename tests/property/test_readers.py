@@ -1,15 +1,16 @@
-"""The reader of CSV against a naive one: the same records from any file, however it is cut and whatever is around."""
+"""The readers of uploads against naive ones: the same records, however a file is cut and whatever is around."""
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 
 import pytest
 
 from staithe.domain.errors import ParseFailed
-from staithe.staging import csv_rows
-from tests.property.bodies import csv_reader, read_all
+from staithe.staging import csv_rows, json_rows, quotes
+from tests.property.bodies import csv_reader, json_reader, read_all
 
 FILES = 10_000
 SEED = 20261127
@@ -99,3 +100,36 @@ def test_a_record_is_the_same_wherever_it_stands(monkeypatch: pytest.MonkeyPatch
         body = f"Id,Name\n{padding * before}{text}{padding * behind}".encode()
         found = read_all(csv_reader(), body, [chance.randint(1, 5000)])
         assert normal_rows(found) == [one] * before + alone + [one] * behind
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"', '"' * 100_000, '",' * 50_000, 'a"' * 50_000, 'x,"' + "a\n" * 50_000, '"""' * 30_000 + "\n", ',"\n' * 30_000],
+    ids=lambda text: text[:6],
+)
+@pytest.mark.parametrize("cut", [1, 100, 4096])
+def test_each_byte_is_looked_at_once(text: str, cut: int) -> None:
+    """So whatever the quotes are, the time that a file takes grows with its size."""
+    scanner = quotes.QuoteScanner(1024)
+    body = text.encode()
+    looked_at = 0
+    for start in range(0, len(body), cut * 100):
+        end = start + cut * 100
+        looked_at += sum(len(p) for _, p, _ in scanner.pieces(body[:end], is_all=end >= len(body)))
+    assert looked_at <= len(body) == scanner.place
+
+
+def test_json_records_are_the_same_wherever_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(SEED)
+    texts = ['"', "\\", "},{", "}", "{", ":", '":', "\n", "é", "a", '\\"', "]"]
+    for _ in range(FILES // 20):
+        values = ["".join(chance.choices(texts, k=chance.randint(0, 8))) for _ in range(6)]
+        records = [{"Id": id_, "Name": name} for id_, name in zip(values[::2], values[1::2], strict=True)]
+        padding = chance.choice([{"Id": "p"}, {"id": "p"}, {"Id": '"},{', "Name": "\\"}, {"Id": "p", "x": 1.50}])
+        before, behind = (chance.randint(0, 200) for _ in range(2))
+        monkeypatch.setattr(json_rows, "BLOCK_BYTES", chance.choice([1, 16, 512, 4096]))
+        blanks = chance.choice([None, 1])
+        body = json.dumps([padding] * before + records + [padding] * behind, indent=blanks).encode()
+        found = read_all(json_reader(), body, [chance.randint(1, 5000)])
+        one = [next(iter(padding.values())), padding.get("Name"), False]
+        assert found == [one] * before + [[*record.values(), False] for record in records] + [one] * behind
