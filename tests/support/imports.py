@@ -59,7 +59,7 @@ def run_import(api: Api, records: Any, content_type: str = "application/json", *
 def check_that_counts_add_up(api: Api, sync: dict[str, Any], *, updates_all: bool) -> None:
     """Every record of an import that has ended was imported, or refused with its number, and none was both."""
     log = {entry["statusCode"]: entry["count"] for entry in api.log(sync["uri"]) if entry["severity"] == "information"}
-    staged = sum(e["count"] for e in api.log(sync["uri"]) if e["message"].startswith("Staged upload"))
+    staged = sum(e["count"] for e in api.log(sync["uri"]) if e["message"].startswith("Staged upload "))
     rejects = api.rejects(sync["uri"])
     numbers = [reject["recordIndex"] for reject in rejects]
     refused = sum(reject["statusCode"] != "ELQ-00040" for reject in rejects)

@@ -244,7 +244,7 @@ def test_gzip(api: Api, accept: str, coding: str, is_gzipped: bool) -> None:
 
 
 def test_what_csv_has_to_quote(api: Api) -> None:
-    odd = ["a,b", 'say "x"', "two\nlines", "\r\n", " blanks ", "=1+1", "'", "", "日本 🙂", "\u2028", "null"]
+    odd = ["a,b", 'say "x"', "two\nlines", "a\r\nb", " blanks ", "=1+1", "'", "", "日本 🙂", "a\u2028b", "null"]
     records = [{"emailAddress": f"contact-{n}@example.com", "firstName": text} for n, text in enumerate(odd, 1)]
     assert run_import(api, records)["status"] == "success"
     data = run(api, fields={'na,"me'.replace('"', "'"): FIRST, "é": EMAIL}, maxRecords=len(odd))

@@ -89,7 +89,7 @@ def test_rejects_are_numbered_over_all_uploads(api: Api) -> None:
                "imported.", "ELQ-00040", 4, "since"),
         reject(["A@EXAMPLE.COM", "again", "", ""], "The identifier came before in the same sync.", "ELQ-00026", 5,
                "emailAddress"),
-        reject(["C", "one more", "", "c@example.com"], "The record cannot be read: its columns or its identifier are "
+        reject(["c@example.com", "C", "", ""], "The record cannot be read: its columns or its identifier are "
                "malformed.", "ELQ-00032", 6, "emailAddress"),
     ]  # fmt: skip
     answer = api.bulk("GET", "/syncs/1/rejects")

@@ -134,7 +134,7 @@ def test_actions_run_in_order_and_each_leaves_a_line(api: Api, store: CompanySto
         "{{ContactList(1)}}",
         "{{ContactList[1].Execution[2]}}",
         "{{GlobalSubscribe[1]}}",
-        "{{ActionInstance(0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0)}}",
+        "{{ActionInstance(0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f)}}",
         "{{ActionInstance(12)}}",
         "{{FeederInstance(%s).Execution[1]}}" % INSTANCE,
         "{{DecisionInstance(%s).Step[1]}}" % INSTANCE,

@@ -212,7 +212,7 @@ def test_a_line_of_csv_with_too_many_values_is_one_reject(api: Api) -> None:
     uri = api.define()
     api.upload(uri, b"Id,other\n1,a\n2\n3,c,d\n4,e\n", **{"content-type": "text/csv"})
     api.sync(uri)
-    assert api.rejects("/syncs/1") == [reject(2, "", "ELQ-00032", UNREADABLE), reject(3, "", "ELQ-00032", UNREADABLE)]
+    assert api.rejects("/syncs/1") == [reject(2, "2", "ELQ-00032", UNREADABLE), reject(3, "3", "ELQ-00032", UNREADABLE)]
 
 
 @pytest.mark.parametrize(("content_type", "body"), [("application/json", b"[]"), ("text/csv", b"Id\n"), ("", b"")])
