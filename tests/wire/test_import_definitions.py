@@ -139,8 +139,8 @@ ACCOUNT = "{{Contact.Account.Field(M_CompanyName)}}"
         ),
         ({"identifierFieldName": None}, failure("identifierFieldName", "Must be a text of 1 to 100 characters.")),
         (
-            {"identifierFieldName": "EmailAddress"},
-            failure("identifierFieldName", "Must be the name of one of the fields (ELQ-00112).", "EmailAddress"),
+            {"identifierFieldName": "Email"},
+            failure("identifierFieldName", "Must be the name of one of the fields (ELQ-00112).", "Email"),
         ),
         ({"updateRule": "never"}, failure("updateRule", RULES, "never")),
         ({"updateRuleByField": "always"},

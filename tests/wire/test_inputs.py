@@ -167,10 +167,13 @@ def test_numeric_fields_read_json_numbers_as_texts(api: Api, text: str, value: s
 def test_columns_and_keys_are_compared_by_one_rule(api: Api) -> None:
     sync = run(api, '\ufeff Email , "ADDR" ,fIRST\na@rule.example,Road,Ann\n\ufeffb@rule.example,Road,Bea\n')
     assert sync["status"] == "success"
+    names = {"identifierFieldName": " EMAIL ", "updateRuleByField": {"FIRST": "always"}}
+    assert run(api, "email,first\nb@rule.example,Bob\n", updateRule="ifExistingIsNull", **names)["status"] == "success"
+    assert stored(api, "b@rule.example")[0]["firstName"] == "Bob"
     sync = run(api, [{" EMAIL": "c@rule.example", "\ufeffAddr": "Road", "first ": "\ufeffCay"}])
     assert sync["status"] == "success"
     found = [stored(api, f"{name}@rule.example")[0] for name in "abc"]
-    assert [(c["firstName"], c["address1"]) for c in found] == [("Ann", "Road"), ("Bea", "Road"), ("Cay", "Road")]
+    assert [(c["firstName"], c["address1"]) for c in found] == [("Ann", "Road"), ("Bob", "Road"), ("Cay", "Road")]
 
 
 @pytest.mark.parametrize(
@@ -384,6 +387,10 @@ def test_utf16_is_refused(api: Api) -> None:
     zero = "Must be UTF-8, but begins with a zero byte as UTF-16 does."
     assert refusal(api, text.encode("utf-16-le")) == zero
     assert refusal(api, text.encode("utf-16-be")) == zero
+    uri = define(api)
+    for piece_by_piece in (iter([b"e", b"\0", b"m\0"]), iter([b"\0", b"e"])):
+        answer = api.bulk("POST", f"{uri}/data", content=piece_by_piece, headers={"content-type": CSV})
+        assert answer.json()["failures"][0]["constraint"] == zero
     assert refusal(api, text.encode("utf-16")) == "Must be UTF-8: byte 0xff at byte offset 0 is not."
     assert refusal(api, json.dumps([{"email": "a@x.example"}]).encode("utf-16-le"), JSON)
 

@@ -152,6 +152,12 @@ class DefinitionReader:
             fields[str(name)] = str(statement)
         return fields if len(self.failures) == before else {}
 
+    def spelled(self, name: str) -> str:
+        """The name of a field as it stands in `fields`, or as it is if there is none like it."""
+        value = self.body.get("fields")
+        known = {fold_name(str(field)): str(field) for field in value} if isinstance(value, Mapping) else {}
+        return known.get(fold_name(name), name)
+
     def problem_of_field(self, name: object, statement: object, refuse_part: Callable[[str, ContactPart], str]) -> str:
         if not is_field_name(name):
             return f"must have names of {FIELD_NAME_RULE}"

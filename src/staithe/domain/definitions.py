@@ -201,7 +201,7 @@ def recheck_definition(stored: StoredDefinition, properties: Mapping[str, object
 
 def read_sync_action_definition(reader: DefinitionReader) -> SyncActionDefinition:
     name = reader.text("name", NAME_CHARACTERS)
-    identifier = reader.text("identifierFieldName", FIELD_NAME_CHARACTERS)
+    identifier = reader.spelled(reader.text("identifierFieldName", FIELD_NAME_CHARACTERS))
     fields = read_sync_action_field(reader)
     if fields and identifier and identifier not in fields:
         rule = f"Must be the name of the field in fields: {next(iter(fields))}."
@@ -249,7 +249,7 @@ def problem_of_identifier(statement: object, identifiers: tuple[str, ...]) -> st
 
 def read_import(reader: DefinitionReader) -> ImportDefinition:
     name = reader.text("name", NAME_CHARACTERS)
-    identifier = reader.text("identifierFieldName", FIELD_NAME_CHARACTERS)
+    identifier = reader.spelled(reader.text("identifierFieldName", FIELD_NAME_CHARACTERS))
 
     def refuse_part(field_name: str, part: ContactPart) -> str:
         if field_name == identifier:
@@ -314,14 +314,15 @@ def read_update_rules(reader: DefinitionReader, fields: Mapping[str, str]) -> di
         reader.refuse("updateRuleByField", "Must be an object of names in fields, each with an update rule.")
         return None
     rules: dict[str, UpdateRule] = {}
-    for name, rule in value.items():
+    for sent_name, rule in value.items():
+        name = reader.spelled(str(sent_name))
         found = find_choice(rule, [r.value for r in UpdateRule])
         if name not in fields:
             reader.refuse("updateRuleByField", "Must be about names in fields.", {name: rule})
         elif found is None:
             reader.refuse("updateRuleByField", f"Must be {' or '.join(UpdateRule)}.", {name: rule})
         else:
-            rules[str(name)] = UpdateRule(found)
+            rules[name] = UpdateRule(found)
     return rules
 
 

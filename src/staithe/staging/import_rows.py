@@ -95,7 +95,7 @@ class ImportRows:
 
 def prepare_rows(batch: pa.RecordBatch, plan: ImportPlan) -> ImportRows:
     """Make the rows of a batch ready. Records without a usable identifier or with a wrong email address are refused."""
-    texts = compute.utf8_trim(text_column(batch, plan.identifier_name), WHITE_SPACE)
+    texts = without_blanks(compute.utf8_trim(text_column(batch, plan.identifier_name), WHITE_SPACE))
     rows = ImportRows(batch, read_keys(texts, plan))
     check_keys(rows, plan, texts)
     rows.values = [read_column(rows, column, plan) for column in plan.columns]
@@ -185,6 +185,12 @@ def is_blank(texts: pa.Array) -> pa.Array:
     return compute.or_(compute.equal(texts, ""), compute.utf8_is_space(texts))
 
 
+def without_blanks(texts: pa.Array) -> pa.Array:
+    """The texts, empty where they are no value."""
+    blank = is_blank(texts)
+    return compute.if_else(blank, "", texts) if compute.any(blank).as_py() else texts
+
+
 def not_plain(texts: pa.Array) -> list[int]:
     """The positions of texts that have to be looked at one by one to tell whether they are email addresses."""
     is_plain = compute.and_(
@@ -205,9 +211,7 @@ def read_column(rows: ImportRows, column: ImportColumn, plan: ImportPlan) -> lis
     data_type, sent = column.field.data_type, rows.batch.column(index)
     if data_type is DataType.EMAIL_ADDRESS or (column.name == plan.identifier_name and data_type is DataType.STRING):
         sent = compute.utf8_trim(sent, WHITE_SPACE)
-    blank = is_blank(sent)
-    if compute.any(blank).as_py():
-        sent = compute.if_else(blank, "", sent)
+    sent = without_blanks(sent)
     texts: list[str | None] = sent.to_pylist()
     match data_type:
         case DataType.EMAIL_ADDRESS:

@@ -25,6 +25,7 @@ BLANKS: Final = b" \t\r\n"
 QUOTE, BACKSLASH, CLOSING_BRACE, COLON, MINUS, ZERO, BLANK = b'"\\}:-0 '
 NEGATIVE_ZERO: Final = re.compile(rb"[:\s]-0\s*[,}]")
 KEY_END: Final = re.compile(rb'(?<!\\)"\s*:')
+NO_RECORD: Final = re.compile(rb",[ \t\r\n]*\]")
 ESCAPED_MARK: Final = re.compile(rb"\\u[fF][eE][fF][fF]")
 
 
@@ -67,14 +68,14 @@ class JsonRows:
         if not self.is_open and not self.open_array():
             return
         while len(self.buffer) >= self.wanted_bytes:
-            end = end_of_records(bytes(self.buffer[: self.wanted_bytes]))
+            block = bytes(self.buffer[: self.wanted_bytes])
+            end = end_of_records(block)
             if not end:
                 self.wanted_bytes *= 2
                 continue
             self.wanted_bytes = BLOCK_BYTES
-            block = bytes(self.buffer[:end])
             del self.buffer[:end]
-            yield self.take_block(block + b"]")
+            yield self.take_block(block[:end], b"]")
             self.offset += end
 
     def finish(self) -> Iterator[pa.RecordBatch]:
@@ -83,7 +84,7 @@ class JsonRows:
             raise ParseFailed(f"{SHAPE}, but is empty.")
         block = bytes(self.buffer)
         self.buffer = bytearray()
-        yield self.take_block(block)
+        yield self.take_block(block, b"")
 
     def open_array(self) -> bool:
         """Consume everything up to the opening bracket; false if it has not come yet."""
@@ -100,14 +101,18 @@ class JsonRows:
         self.is_open = True
         return True
 
-    def take_block(self, block: bytes) -> pa.RecordBatch:
+    def take_block(self, block: bytes, closing: bytes) -> pa.RecordBatch:
         """The records of a block, which begins with the comma behind the last record before it, if there is one.
+
+        Args:
+            block: the next part of the body.
+            closing: what it lacks to be the end of an array.
 
         Raises:
             ParseFailed: it is not valid.
         """
         check_utf8(block, self.offset)
-        array = self.to_array(block)
+        array = self.to_array(block, closing)
         try:
             batch = self.parse(array)
         except (msgspec.DecodeError, NotFlat, RecursionError) as error:
@@ -115,22 +120,22 @@ class JsonRows:
         self.records += batch.num_rows
         return batch
 
-    def to_array(self, block: bytes) -> bytes:
-        """A block as an array of its own, as long as it and one byte more."""
+    def to_array(self, block: bytes, closing: bytes) -> bytes:
+        """A block as an array of its own, in which each byte stands one place behind its place in the block."""
         if not self.records:
-            return b"[" + block
-        blanks = len(block) - len(block.lstrip(BLANKS))
-        found = block[blanks : blanks + 1]
-        if found == b",":
-            if block[blanks + 1 :].strip(BLANKS) == b"]":
-                at = self.offset + blanks + 1 + block[blanks + 1 :].index(b"]")
-                raise ParseFailed(f"{SHAPE}: byte offset {at} has a ] where a record must follow the comma.")
-            return b" " * (blanks + 1) + b"[" + block[blanks + 1 :]
-        if found == b"]":
-            return b" " * blanks + b"[" + block[blanks:]
-        shown = block[blanks : blanks + 20].decode("utf-8", "replace") or None
-        at, reason = self.offset + blanks, "expected ',' or ']'" if found else "Input data was truncated"
-        raise ParseFailed(f"{SHAPE}: byte offset {at} is not valid JSON ({reason}).", shown)
+            return b"".join((b"[", block, closing))
+        start = len(block) - len(block.lstrip(BLANKS)) if block[:1] not in (b",", b"]") else 0
+        found = block[start : start + 1]
+        without_record = NO_RECORD.match(block, start)
+        if without_record:
+            at = self.offset + without_record.end() - 1
+            raise ParseFailed(f"{SHAPE}: byte offset {at} has a ] where a record must follow the comma.")
+        if found not in (b",", b"]"):
+            shown = block[start : start + 20].decode("utf-8", "replace") or None
+            at, reason = self.offset + start, "expected ',' or ']'" if found else "Input data was truncated"
+            raise ParseFailed(f"{SHAPE}: byte offset {at} is not valid JSON ({reason}).", shown)
+        behind = start + (found == b",")
+        return b"".join((b" " * behind, b"[", memoryview(block)[behind:], closing))
 
     def parse(self, array: bytes) -> pa.RecordBatch:
         """The records of an array.
@@ -147,7 +152,7 @@ class JsonRows:
         columns = {name: list(map(get, records)) for name, get in self.getters.items()}
         arrays = {name: to_text_array(values) for name, values in columns.items()}
         given = sum(len(records) - texts.null_count for texts in arrays.values())
-        if not self.counts_keys or has_negative_zero(array) or count_keys(array) != given:
+        if not self.counts_keys or has_negative_zero(array) or has_more_keys(array, given):
             return self.parse_exactly(array)
         self.has_mapped_field = self.has_mapped_field or given > 0
         return self.to_batch(array, arrays, len(records))
@@ -157,7 +162,7 @@ class JsonRows:
         records = self.loose.decode(array)
         names = {key for record in records for key in record}
         has_odd_names = any(name.endswith("\\") for name in names)
-        if has_odd_names or has_negative_zero(array) or count_keys(array) != sum(map(len, records)):
+        if has_odd_names or has_negative_zero(array) or has_more_keys(array, sum(map(len, records))):
             return self.parse_exactly(array)
         return self.pick_columns(array, records)
 
@@ -259,19 +264,23 @@ def end_of_records(block: bytes) -> int:
     return int(ends[-1]) + 1 if len(ends) else 0
 
 
-def count_keys(array: bytes) -> int:
-    """How many keys an array of objects has, if no key ends with a backslash.
+def has_more_keys(array: bytes, least: int) -> bool:
+    """Whether an array of objects has more keys than a number that it has at least. No key ends with a backslash.
 
     Behind each key stands a colon, perhaps after blanks, and behind no other text. Inside a text each quote follows a
     backslash.
     """
     data = np.frombuffer(array, np.uint8)
-    is_colon = data[1:] == COLON
-    if (is_colon & (data[:-1] <= BLANK)).any():
-        return len(KEY_END.findall(array))
-    is_end = is_colon & (data[:-1] == QUOTE)
-    escaped = np.count_nonzero(is_end[1:] & (data[:-2] == BACKSLASH)) if BACKSLASH in array else 0
-    return int(np.count_nonzero(is_end) - escaped)
+    is_colon = data == COLON
+    # As a rule no text has a colon.
+    if np.count_nonzero(is_colon) == least:
+        return False
+    colons = np.flatnonzero(is_colon)
+    before = data[colons - 1]
+    if (before <= BLANK).any():
+        return len(KEY_END.findall(array)) > least
+    ends = colons[before == QUOTE]
+    return len(ends) - int(np.count_nonzero(data[ends - 2] == BACKSLASH)) > least
 
 
 def has_negative_zero(array: bytes) -> bool:

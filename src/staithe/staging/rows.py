@@ -111,7 +111,7 @@ class Utf8Pieces:
         """
         data = self.held + data
         stop = end_of_characters(data)
-        if self.offset == 0 and NUL in data[:2]:
+        if NUL in data[: max(2 - self.offset, 0)]:
             raise ParseFailed("Must be UTF-8, but begins with a zero byte as UTF-16 does.", "0x00")
         self.held, data = data[stop:], data[:stop]
         check_utf8(data, self.offset)
