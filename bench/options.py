@@ -52,6 +52,8 @@ HELP: Final = """Measure a real server over HTTP; print a table, write all figur
 10 last page         floor: the first page of the same export
 11 memory            of the server, while it imports and exports at once
 17 reads             GET of a sync, 16 connections; floor: GET /healthz
+18 shapes of CSV     uploads of 32 MiB: clean, quoted, line breaks, a bare
+                     quote, a long value; floor: pyarrow.csv.read_csv
 
 \b
 On PostgreSQL:

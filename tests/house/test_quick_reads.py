@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
@@ -24,8 +25,10 @@ QUICK: Final = [operation for operation in HANDLED if find_handler(operation).re
 
 
 @pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> App:
-    return build(Settings(data=tmp_path_factory.mktemp("quick")))
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    made = build(Settings(data=tmp_path_factory.mktemp("quick")))
+    yield made
+    made.stores.close()
 
 
 def test_reads_of_syncs_are_quick() -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import numpy as np
 import pyarrow as pa
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from staithe.domain.errors import ParseFailed
 from staithe.domain.names import MARK
@@ -19,7 +19,6 @@ from staithe.staging.matching import compute
 from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names
 
 Scalar = str | int | float | bool | None
-Value = Scalar | UnsetType
 SHAPE: Final = "Must be a JSON array of flat objects"
 BLANKS: Final = b" \t\r\n"
 QUOTE, BACKSLASH, CLOSING_BRACE, COLON, MINUS, ZERO, BLANK = b'"\\}:-0 '
