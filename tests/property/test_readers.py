@@ -10,7 +10,7 @@ import pytest
 
 from staithe.domain.errors import ParseFailed
 from staithe.staging import csv_rows, json_rows, quotes
-from tests.property.bodies import csv_reader, json_reader, read_all
+from tests.property.bodies import FIELDS, csv_reader, json_reader, read_all
 
 FILES = 10_000
 SEED = 20261127
@@ -18,7 +18,8 @@ PARTS = (
     *('"', '"', '""', ",", ",", "\n", "\n", "\r\n", "\r", "a", "b c", " ", "é", "\0"),
     *('5" pipe', '"x"', '"y",', "\ufeff"),
 )
-Row = list[str | bool]
+HEADERS = ("Id,Name", "Id", "Name,a,b,Id", "a,Id,b,c,d,Name,e,f,g")
+Row = list[str | bool | None]
 
 
 def read_naively(text: str) -> Iterator[tuple[list[str], bool]]:
@@ -50,15 +51,17 @@ def read_naively(text: str) -> Iterator[tuple[list[str], bool]]:
         raise EOFError
 
 
-def expected(text: str) -> list[Row]:
-    """The records of a file with two columns, as they are staged."""
-    rows = [(values, broken or len(values) != 2) for values, broken in read_naively(text)]
-    return [[*[*values, ""][:2], unreadable] for values, unreadable in rows]
+def expected(text: str, header: str = HEADERS[0]) -> list[Row]:
+    """The records of a file as they are staged; what a record lacks is empty, and a field without a column is None."""
+    names = header.split(",")
+    rows = [(values, broken or len(values) != len(names)) for values, broken in read_naively(text)]
+    filled = [([*values, *[""] * len(names)][: len(names)], unreadable) for values, unreadable in rows]
+    return [[values[names.index(f)] if f in names else None for f in FIELDS] + [flag] for values, flag in filled]
 
 
 def normal_rows(rows: list[list[str | None]]) -> list[list[str | bool | None]]:
     """Line ends inside of quoted values are kept as they are; the naive reader knows line feeds alone."""
-    return [[*(str(v).replace("\r\n", "\n").replace("\r", "\n") for v in row[:2]), row[2]] for row in rows]
+    return [[v.replace("\r\n", "\n").replace("\r", "\n") if isinstance(v, str) else v for v in row] for row in rows]
 
 
 def test_ten_thousand_files_are_read_as_a_naive_reader_reads_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,11 +69,12 @@ def test_ten_thousand_files_are_read_as_a_naive_reader_reads_them(monkeypatch: p
     refused = unreadable = 0
     for _ in range(FILES):
         text = "".join(chance.choices(PARTS, k=chance.randint(0, 40)))
-        body = f"Id,Name\n{text}".encode()
+        header = chance.choice(HEADERS)
+        body = f"{header}\n{text}".encode()
         monkeypatch.setattr(csv_rows, "BLOCK_BYTES", chance.choice([1, 2, 7, 16, 64, 4096]))
         sizes = [chance.randint(1, 30) for _ in range(3)]
         try:
-            wanted = expected(text)
+            wanted = expected(text, header)
         except EOFError:
             refused += 1
             with pytest.raises(ParseFailed, match="never closes"):
