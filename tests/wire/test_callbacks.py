@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from staithe.services import callbacks
 from tests.support.api import Api
 from tests.support.waiting import LONGEST_SECONDS
 
+PIECE_BYTES = 64 * 1024
+
 
 class Recorder(ThreadingHTTPServer):
     """Records what is posted, and answers with the next of `statuses` (200 when there is none)."""
@@ -22,6 +25,9 @@ class Recorder(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.calls: list[tuple[str, dict[str, str], Any]] = []
         self.statuses: list[int] = []
+        self.body_bytes = 0
+        """How long the bodies of answers are said to be; as much is sent as is read."""
+        self.sent_bytes = 0
         self.called = threading.Semaphore(0)
 
     @property
@@ -37,8 +43,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.calls.append((self.path, {k.lower(): v for k, v in self.headers.items()}, json.loads(body)))
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("Location", self.server.url)
+        self.send_header("Content-Length", str(self.server.body_bytes))
         self.end_headers()
         self.server.called.release()
+        with contextlib.suppress(OSError):
+            for _ in range(self.server.body_bytes // PIECE_BYTES):
+                self.server.sent_bytes += self.wfile.write(bytes(PIECE_BYTES))
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
@@ -77,6 +87,13 @@ def test_three_tries_and_no_redirect(recorder: Recorder) -> None:
     recorder.statuses = [302, 404, 503, 200]
     assert callbacks.deliver(recorder.url, b"{}", allow_private=True, pause=pauses.append) is False
     assert (len(recorder.calls), recorder.statuses) == (6, [200])
+
+
+def test_of_an_answer_no_more_than_its_status_is_read(recorder: Recorder) -> None:
+    recorder.body_bytes = 1024**3
+    assert callbacks.deliver(recorder.url, b"{}", allow_private=True, pause=lambda _: None) is True
+    # What the system takes into its buffers, the one who answers has sent all the same.
+    assert recorder.sent_bytes < 32 * 1024**2
 
 
 @pytest.mark.parametrize(

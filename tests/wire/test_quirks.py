@@ -6,6 +6,7 @@ import base64
 import json
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -213,3 +214,20 @@ def test_two_values_for_one_field_are_refused(api: Api, body: bytes, content_typ
     assert answer.status_code == 400
     assert [failure["constraint"] for failure in answer.json()["failures"]] == [rule]
     assert api.upload(uri, [{"Id": "1", "x": "1", "X": "2"}]).status_code == 204
+
+
+def test_a_login_of_letters_that_base64_has_not(server: RunningServer) -> None:
+    with socket.create_connection(urlsplit(server.url).netloc.split(":")) as connection:
+        head = "GET /api/bulk/2.0/syncs HTTP/1.1\r\nHost: x\r\nAuthorization: Basic \u00ff\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode("latin-1"))
+        answer = connection.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+def test_of_very_many_unknown_names_a_hundred_are_told(api: Api) -> None:
+    uri = api.define()
+    assert api.upload(uri, [{"Id": str(i), f"name{i}": "x"} for i in range(1, 5001)]).status_code == 204
+    columns = ",".join(f"column{i}" for i in range(5000))
+    assert api.upload(uri, f"Id,{columns}\n7{',' * 5000}\n".encode(), **{"content-type": CSV}).status_code == 204
+    told = [e["message"].split()[1] for e in api.log(api.sync(uri)["uri"]) if e["statusCode"] == "ELQ-00111"]
+    assert told == [f"name{i}" for i in range(1, 101)]

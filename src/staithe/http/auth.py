@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 
 import anyio.to_thread
 
@@ -27,7 +26,7 @@ def read_basic(header: str) -> tuple[str, str]:
     compact = "".join(encoded.split())
     try:
         text = base64.b64decode(compact + "=" * (-len(compact) % 4)).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # of base64, of UTF-8, or for a letter that is no ASCII
         raise NotAuthenticated("The Authorization header is not base64 of UTF-8 text.", LOGIN_ADVICE) from None
     company, backslash, rest = text.partition("\\")
     user, colon, password = rest.partition(":")

@@ -101,7 +101,7 @@ def shown(url: str) -> str:
 
 
 def post_once(url: str, body: bytes, *, allow_private: bool) -> int:
-    """POST to the address that the host's name has now; gives the status of the answer.
+    """POST to the address that the host's name has now; gives the status of the answer, of which no more is read.
 
     Raises:
         Forbidden: the address is private.
@@ -116,13 +116,10 @@ def post_once(url: str, body: bytes, *, allow_private: bool) -> int:
     authority = f"[{address}]" if address.version == 6 else str(address)
     target = urlunsplit(parts._replace(netloc=authority + (f":{parts.port}" if parts.port else "")))
     with httpx.Client(timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=False, verify=trust()) as client:
-        answer = client.post(
-            target,
-            content=body,
-            headers={"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"},
-            extensions={"sni_hostname": host},
-        )
-    return answer.status_code
+        headers = {"Host": parts.netloc.rpartition("@")[2], "Content-Type": "application/json"}
+        # A body may have any size: who answers must not fill the worker's memory.
+        with client.stream("POST", target, content=body, headers=headers, extensions={"sni_hostname": host}) as answer:
+            return answer.status_code
 
 
 def resolve(host: str, port: int) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

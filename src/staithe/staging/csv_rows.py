@@ -18,7 +18,7 @@ from msgspec import Struct
 from staithe.domain.errors import ParseFailed
 from staithe.domain.limits import UPLOAD_BYTES
 from staithe.staging.quotes import COMMA, LINE_FEED, Flags, Places, QuoteScanner, last_line_end, line_ends
-from staithe.staging.rows import BLOCK_BYTES, Utf8Pieces, make_batch, match_names
+from staithe.staging.rows import BLOCK_BYTES, Utf8Pieces, make_batch, match_names, remember
 
 csv.field_size_limit(UPLOAD_BYTES)
 
@@ -100,7 +100,7 @@ class CsvRows:
         self.columns = {field: names.index(spelling) for field, (spelling,) in sent.items()}
         self.has_mapped_field = bool(sent)
         mapped = set(self.columns.values())
-        self.unmapped.update(dict.fromkeys(n for place, n in enumerate(names) if n and place not in mapped))
+        remember(self.unmapped, (name for place, name in enumerate(names) if name and place not in mapped))
         return lines.read().encode()
 
     def parse(self, block: bytes, *, is_broken: bool) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ from msgspec import UNSET
 from staithe.domain.errors import ParseFailed
 from staithe.domain.names import MARK
 from staithe.staging.matching import compute
-from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names
+from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names, remember
 
 Scalar = str | int | float | bool | None
 SHAPE: Final = "Must be a JSON array of flat objects"
@@ -197,7 +197,7 @@ class JsonRows:
         names = list(dict.fromkeys(key for record in records for key in record))
         sent = match_names(self.fields, names)
         mapped = {name for spellings in sent.values() for name in spellings}
-        self.unmapped.update(dict.fromkeys(name for name in names if name not in mapped))
+        remember(self.unmapped, (name for name in names if name not in mapped))
         self.has_mapped_field = self.has_mapped_field or bool(sent)
         if any(len(spellings) > 1 for spellings in sent.values()):
             for number, record in enumerate(records, self.records + 1):

@@ -7,7 +7,7 @@ are rejected by the sync.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from staithe.domain.errors import ParseFailed
+from staithe.domain.limits import UNMAPPED_NAMES_LOGGED
 from staithe.domain.names import fold_name
 
 RecordBatch: TypeAlias = pa.RecordBatch
@@ -91,6 +92,14 @@ def check_utf8(block: bytes, offset: int) -> None:
         at = offset + error.start
         shown = f"0x{block[error.start]:02x}"
         raise ParseFailed(f"Must be UTF-8: byte {shown} at byte offset {at} is not.", shown) from None
+
+
+def remember(unmapped: dict[str, None], names: Iterable[str]) -> None:
+    """Remember names that no field has: as many as a sync log tells, however many there are."""
+    for name in names:
+        if len(unmapped) >= UNMAPPED_NAMES_LOGGED:
+            return
+        unmapped[name] = None
 
 
 class Utf8Pieces:
