@@ -18,7 +18,7 @@ from msgspec import Struct
 from staithe.domain.errors import ParseFailed
 from staithe.domain.limits import UPLOAD_BYTES
 from staithe.staging.quotes import COMMA, LINE_FEED, Flags, Places, QuoteScanner, last_line_end, line_ends
-from staithe.staging.rows import BLOCK_BYTES, Utf8Pieces, make_batch, match_names, remember
+from staithe.staging.rows import BLOCK_BYTES, Utf8Pieces, make_batch, match_names, refuse_twice, remember
 
 csv.field_size_limit(UPLOAD_BYTES)
 
@@ -93,10 +93,7 @@ class CsvRows:
         names = [read_name(name) for name in next(csv.reader(lines))]
         self.width = len(names)
         sent = match_names(self.fields, names)
-        for field, spellings in sent.items():
-            if len(spellings) > 1:
-                both = " and ".join(map(repr, spellings[:2]))
-                raise ParseFailed(f"Must have one column for each field, but {both} both mean {field!r}.")
+        refuse_twice(sent, "one column for each field")
         self.columns = {field: names.index(spelling) for field, (spelling,) in sent.items()}
         self.has_mapped_field = bool(sent)
         mapped = set(self.columns.values())
@@ -107,8 +104,7 @@ class CsvRows:
         """The records of a block of whole lines."""
         if not is_broken:
             try:
-                table = self.parse_even(block, self.width)
-                return self.to_batch(table, np.zeros(table.num_rows, np.bool_))
+                return self.to_batch(self.parse_even(block, self.width))
             except pa.ArrowInvalid:
                 pass  # A record has another number of values.
         lines = measure_lines(block, self.width)
@@ -139,8 +135,8 @@ class CsvRows:
             ),
         )
 
-    def to_batch(self, table: pa.Table, unreadable: Flags) -> pa.RecordBatch:
-        """The batch of a table, in which what a record lacks is empty."""
+    def to_batch(self, table: pa.Table, unreadable: Flags | None = None) -> pa.RecordBatch:
+        """The batch of a table, in which what a record lacks is empty; all of it is readable unless it is said."""
         lacking = pa.repeat(pa.scalar(""), table.num_rows)
         texts = {name: table.column(name).combine_chunks().fill_null("") for name in table.column_names}
         columns = {field: texts.get(str(place), lacking) for field, place in self.columns.items()}

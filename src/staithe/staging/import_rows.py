@@ -24,7 +24,7 @@ from staithe.domain.import_plan import ImportColumn, ImportPlan
 from staithe.domain.limits import CONTACT_ID, HOUR
 from staithe.domain.times import EPOCH
 from staithe.domain.values import parse_number, parse_value
-from staithe.staging.matching import compute, normal_emails
+from staithe.staging.matching import compute, lower_by, normal_emails
 from staithe.staging.rows import UNREADABLE, text_column
 
 Key: TypeAlias = str | int | float | None
@@ -116,14 +116,7 @@ def read_keys(texts: pa.Array, plan: ImportPlan) -> list[Key]:
         return [read_id(text, prefix) for text in texts.to_pylist()]
     if plan.identifier.data_type is DataType.NUMBER:
         return [read_number(text) for text in texts.to_pylist()]
-    return (texts if plan.is_case_sensitive else fold_column(texts)).to_pylist()
-
-
-def fold_column(texts: pa.Array) -> pa.Array:
-    """As `fold` does it; the short way is right for ASCII alone."""
-    if compute.all(compute.string_is_ascii(texts)).as_py() is not False:
-        return compute.ascii_lower(texts)
-    return pa.array(map(fold, texts.to_pylist()), pa.string())
+    return (texts if plan.is_case_sensitive else lower_by(fold, texts)).to_pylist()
 
 
 def read_id(text: str, prefix: str) -> int | None:

@@ -16,7 +16,15 @@ from msgspec import UNSET
 from staithe.domain.errors import ParseFailed
 from staithe.domain.names import MARK
 from staithe.staging.matching import compute
-from staithe.staging.rows import BLOCK_BYTES, BYTE_ORDER_MARK, check_utf8, make_batch, match_names, remember
+from staithe.staging.rows import (
+    BLOCK_BYTES,
+    BYTE_ORDER_MARK,
+    check_utf8,
+    make_batch,
+    match_names,
+    refuse_twice,
+    remember,
+)
 
 Scalar = str | int | float | bool | None
 SHAPE: Final = "Must be a JSON array of flat objects"
@@ -53,7 +61,7 @@ class JsonRows:
         self.exact: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[record], float_hook=str)
         self.getters = {name: attrgetter(f"f{i}") for i, name in enumerate(fields)}
         self.loose = msgspec.json.Decoder(list[dict[str, Any]], float_hook=str)
-        self.flat = msgspec.json.Decoder(list[dict[str, Scalar]], float_hook=str)
+        self.flat = msgspec.json.Decoder(list[dict[str, Scalar]])
         self.counts_keys = not any(name.endswith("\\") for name in fields)
         self.buffer = bytearray()
         self.offset = 0
@@ -174,23 +182,19 @@ class JsonRows:
             number += 1
             record = dict(pairs)
             if len(record) < len(pairs):
-                self.refuse_twice([key for key, _ in pairs], number)
+                self.refuse_keys([key for key, _ in pairs], number)
             return record
 
         decoder = json.JSONDecoder(object_pairs_hook=to_record, parse_float=str, parse_int=str)
         return self.pick_columns(array, decoder.decode(array.decode()))
 
-    def refuse_twice(self, keys: Sequence[str], number: int) -> None:
+    def refuse_keys(self, keys: Sequence[str], number: int) -> None:
         """Refuse a record of which two keys mean the same field.
 
         Raises:
             ParseFailed: there are such keys.
         """
-        for field, spellings in match_names(self.fields, keys).items():
-            if len(spellings) > 1:
-                both = " and ".join(map(repr, spellings[:2]))
-                rule = f"Must have one value for each field, but in record {number} {both} both mean {field!r}."
-                raise ParseFailed(rule)
+        refuse_twice(match_names(self.fields, keys), "one value for each field", f"in record {number} ")
 
     def pick_columns(self, array: bytes, records: list[dict[str, Any]]) -> pa.RecordBatch:
         """The batch of records whose keys are not exactly the definition's fields."""
@@ -201,7 +205,7 @@ class JsonRows:
         self.has_mapped_field = self.has_mapped_field or bool(sent)
         if any(len(spellings) > 1 for spellings in sent.values()):
             for number, record in enumerate(records, self.records + 1):
-                self.refuse_twice(list(record), number)
+                self.refuse_keys(list(record), number)
         columns = {field: pick_values(records, spellings) for field, spellings in sent.items()}
         if len(mapped) < len(names) and any(isinstance(v, list | dict) for record in records for v in record.values()):
             raise NotFlat

@@ -139,10 +139,15 @@ def find_emails(column: pa.Array, match_emails: MatchEmails) -> tuple[Ids, Outco
 
 
 def normal_emails(column: pa.Array) -> pa.Array:
-    """As `normal_email` does it; the short way is right for ASCII alone."""
+    """As `normal_email` does it to texts that are trimmed."""
+    return lower_by(normal_email, column)
+
+
+def lower_by(lower: Callable[[str], str], column: pa.Array) -> pa.Array:
+    """What a function makes of each text; the short way is right for one that makes ASCII letters small."""
     if compute.all(compute.string_is_ascii(column)).as_py() is not False:
         return compute.ascii_lower(column)
-    return pa.array([normal_email(text) for text in column.to_pylist()], pa.string())
+    return pa.array(map(lower, column.to_pylist()), pa.string())
 
 
 def find_known(ids: Ids, outcomes: Outcomes, contacts: IdSet) -> IdSet:

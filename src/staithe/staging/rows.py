@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from staithe.domain.errors import ParseFailed
 from staithe.domain.limits import UNMAPPED_NAMES_LOGGED
-from staithe.domain.names import fold_name
+from staithe.domain.names import MARK, fold_name
 
 RecordBatch: TypeAlias = pa.RecordBatch
 BLOCK_BYTES: Final = 256 * 1024
@@ -25,7 +25,7 @@ BLOCK_BYTES: Final = 256 * 1024
 UNREADABLE: Final = ""
 """The name of the column of the flag: no field can have it."""
 
-BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK: Final = MARK.encode()
 NUL: Final = 0
 CONTINUES, LEADS, LEADS_THREE, LEADS_FOUR = 0x80, 0xC0, 0xE0, 0xF0
 """The least bytes of UTF-8 that go on with a character, and that begin one of two, three and four bytes."""
@@ -82,6 +82,23 @@ def match_names(fields: Sequence[str], sent: Sequence[str]) -> dict[str, list[st
         spellings.setdefault(fold_name(name), []).append(name)
     matched = {field: spellings.get(fold_name(field), []) for field in fields}
     return {f: [n for n in names if n == f] + [n for n in names if n != f] for f, names in matched.items() if names}
+
+
+def refuse_twice(sent: Mapping[str, Sequence[str]], rule: str, where: str = "") -> None:
+    """Refuse names of which two mean the same field: nothing tells which one is meant.
+
+    Args:
+        sent: what `match_names` gives.
+        rule: what must be, in words to follow "Must have".
+        where: the names are, in words that end with a blank.
+
+    Raises:
+        ParseFailed: there are such names.
+    """
+    for field, spellings in sent.items():
+        if len(spellings) > 1:
+            both = " and ".join(map(repr, spellings[:2]))
+            raise ParseFailed(f"Must have {rule}, but {where}{both} both mean {field!r}.")
 
 
 def check_utf8(block: bytes, offset: int) -> None:
