@@ -11,7 +11,6 @@ import select
 import signal
 import socket
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
@@ -28,6 +27,7 @@ from staithe.observing.folder import MetricsFolder
 from staithe.private_descriptors import forget, keep_private
 from staithe.processes import Process, Program, start
 from staithe.services.stores import Stores
+from staithe.stop_latch import StopLatch
 from staithe.storage import control, syncs
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Supervisor:
         self.listener = listen(settings) if settings.http_workers else None
         port: int = self.listener.getsockname()[1] if self.listener else settings.port
         self.settings = msgspec.structs.replace(settings, port=port)
-        self.stopping = threading.Event()
+        self.stopping = StopLatch()
         self.metrics = MetricsFolder()
         self.ready_pipe = os.pipe()
         for descriptor in (*self.ready_pipe, *([self.listener.fileno()] if self.listener else [])):
@@ -173,6 +173,7 @@ class Supervisor:
             forget(descriptor)
             os.close(descriptor)
         self.metrics.remove()
+        self.stopping.close()
 
     def note_url(self) -> None:
         """Write down where the server is, for others on this machine; a full disk is no reason not to serve."""

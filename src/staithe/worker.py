@@ -30,6 +30,7 @@ from staithe.services import callbacks, retention, tokens
 from staithe.services.leases import Claim, Leases
 from staithe.services.stores import CompanyStore
 from staithe.services.sync_run import Run
+from staithe.stop_latch import StopLatch
 from staithe.storage import control, syncs
 from staithe.storage.databases import Watch
 
@@ -49,7 +50,7 @@ class Worker:
 
     def __init__(self, app: App, name: str) -> None:
         self.app = app
-        self.stopping = threading.Event()
+        self.stopping = StopLatch()
         self.wake = threading.Event()
         self.seen_version = -1
         self.finished = threading.Event()
@@ -283,7 +284,7 @@ def run(settings: Settings, name: str, supervisor: int) -> None:
     app = build_or_exit(settings)
     worker = Worker(app, name)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stopping.set())
+        signal.signal(number, worker.stopping.set)
     stop_with(supervisor)
     worker.run()
     lifetime.stop()

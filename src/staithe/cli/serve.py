@@ -131,7 +131,7 @@ def run(settings: Settings, stores: Stores) -> None:
 def stop_on_signals(supervisor: Supervisor) -> None:
     """End in good order when told to."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: supervisor.stopping.set())
+        signal.signal(number, supervisor.stopping.set)
 
 
 def take_port(settings: Settings, stores: Stores) -> Supervisor:
