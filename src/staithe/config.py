@@ -54,11 +54,6 @@ class Settings(Struct, frozen=True, kw_only=True):
     pauses: Pauses = field(default_factory=pauses_of_environment)
 
     @property
-    def listens_on_loopback(self) -> bool:
-        """Whether nobody but this machine can reach the server."""
-        return self.host in ("localhost", "::1") or self.host.startswith("127.")
-
-    @property
     def company_limits(self) -> CompanyLimits:
         """What holds for a company that has no limits of its own: half of the uploads unless it was said."""
         half = max(1, self.most_uploads // 2)

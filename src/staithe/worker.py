@@ -17,16 +17,16 @@ from contextlib import closing
 from typing import Final
 
 from staithe.app import App, build_or_exit
+from staithe.callback_turns import CallbackTurns
 from staithe.config import Settings, from_environment
 from staithe.domain.companies import Company
 from staithe.domain.fairness import Turns
 from staithe.domain.limits import SECOND
-from staithe.domain.syncs import Sync
-from staithe.observed_sync import note_callback, run_observed, sync_fields
+from staithe.observed_sync import run_observed, sync_fields
 from staithe.observing import lifetime
 from staithe.orphan import stop_with
 from staithe.processes import name_process
-from staithe.services import callbacks, retention, tokens
+from staithe.services import retention, tokens
 from staithe.services.leases import Claim, Leases
 from staithe.services.stores import CompanyStore
 from staithe.services.sync_run import Run
@@ -36,7 +36,7 @@ from staithe.storage.databases import Watch
 
 LOGGER: Final = logging.getLogger(__name__)
 SYNCS_AT_ONCE: Final = 4
-CALLBACKS_AT_ONCE: Final = 8
+MOST_OF_ONE_COMPANY: Final = 3
 POLL_SECONDS: Final = 0.005
 RETENTION_LOOK_SECONDS: Final = 0.2
 ERROR_PAUSE_SECONDS: Final = 1.0
@@ -56,11 +56,10 @@ class Worker:
         self.finished = threading.Event()
         self.leases = Leases(name, app.settings.lease_seconds, app.clock, SYNCS_AT_ONCE)
         self.runner = ThreadPoolExecutor(SYNCS_AT_ONCE, "sync")
-        self.caller = ThreadPoolExecutor(CALLBACKS_AT_ONCE, "callback")
+        self.callbacks = CallbackTurns(app, self.stopping)
         self.lock = threading.Lock()
-        self.turns = Turns(SYNCS_AT_ONCE)
+        self.turns = Turns(SYNCS_AT_ONCE, MOST_OF_ONE_COMPANY)
         self.claiming: set[int] = set()
-        self.calling_back: set[tuple[int, int]] = set()
 
     def run(self) -> None:
         """Work until `stopping` is set; then hand back what runs, and claim nothing more."""
@@ -74,8 +73,7 @@ class Worker:
                 LOGGER.exception("the worker goes on after an error")
                 self.stopping.wait(ERROR_PAUSE_SECONDS)
         self.runner.shutdown(wait=True)
-        # A callback that was not begun is made by whoever scans next.
-        self.caller.shutdown(wait=True, cancel_futures=True)
+        self.callbacks.end()
         self.finished.set()
 
     def look(self, watch: Watch) -> None:
@@ -131,16 +129,16 @@ class Worker:
             self.follow_callbacks(company)
 
     def follow_callbacks(self, company: Company) -> None:
-        """Make the callbacks that nobody makes."""
+        """Let the callbacks be made that nobody makes."""
         try:
             store = self.app.stores.open(company)
             with store.database.read() as connection:
-                due = syncs.callbacks_due(connection, self.app.clock())
+                is_due = syncs.next_callback(connection, self.app.clock()) is not None
         except Exception:
             LOGGER.exception("company %s cannot be looked into", company.name)
             return
-        for sync in due:
-            self.call_back(store, sync)
+        if is_due:
+            self.callbacks.offer(store)
 
     def has_more(self, company: Company) -> bool:
         """Whether a company has syncs to claim; if there is room, a thread sets out to claim one."""
@@ -192,39 +190,7 @@ class Worker:
             finally:
                 self.leases.leave(claim)
         if sync.callback_url:
-            with store.database.read() as connection:
-                finished = syncs.find_sync(connection, sync.id)
-            if finished is not None and finished.ended_at is not None:
-                self.call_back(store, finished)
-
-    def call_back(self, store: CompanyStore, sync: Sync) -> None:
-        """Make a sync's callback beside everything else; what a stop cuts short, a later scan takes up."""
-        key = (store.company.id, sync.id)
-        with self.lock:
-            if key in self.calling_back or self.stopping.is_set():
-                return
-            self.calling_back.add(key)
-        self.caller.submit(self.make_callback, store, sync)
-
-    def make_callback(self, store: CompanyStore, sync: Sync) -> None:
-        settings = self.app.settings
-        allow_private = settings.allow_private_callbacks or settings.listens_on_loopback
-        try:
-            with sync_fields(store, sync):
-                was_taken = callbacks.make_callback(
-                    store, sync, self.app.clock, allow_private=allow_private, pause=self.pause
-                )
-            if was_taken is not None:
-                note_callback(was_taken=was_taken)
-        except Exception:
-            LOGGER.exception("callback of sync %s of company %s", sync.id, store.company.name)
-        finally:
-            with self.lock:
-                self.calling_back.discard((store.company.id, sync.id))
-
-    def pause(self, seconds: float) -> None:
-        if self.stopping.wait(seconds):
-            raise callbacks.Interrupted
+            self.callbacks.offer(store)
 
     def beat(self) -> None:
         """Prolong the leases of this worker until it has ended."""

@@ -23,6 +23,8 @@ from tests.support.waiting import LONGEST_SECONDS
 
 LOGIN = "acme\\ann:secret"
 HTTP, WORKER = "http", "worker"
+PRIVATE_CALLBACKS = "--allow-private-callbacks"
+"""Tests receive callbacks on this machine."""
 MODULES = {HTTP: "staithe.http.process", WORKER: "staithe.worker"}
 """Role of a process of a server -> the module that it runs."""
 
@@ -52,7 +54,7 @@ class RunningServer:
         self.database = database
         self.lines: list[str] = []
         self.process = programs.start(
-            ["serve", "--port", str(port), "--data", str(data), *options],
+            ["serve", "--port", str(port), "--data", str(data), PRIVATE_CALLBACKS, *options],
             {
                 **os.environ,
                 "COLUMNS": "500",

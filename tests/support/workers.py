@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.server import PRIVATE_CALLBACKS
 from tests.support.waiting import LONGEST_SECONDS
 
 
@@ -21,7 +22,7 @@ class RunningWorkers:
         self.lines: list[str] = []
         self.ready = threading.Event()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "staithe", "worker", "--data", str(data), *options],
+            [sys.executable, "-m", "staithe", "worker", "--data", str(data), PRIVATE_CALLBACKS, *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

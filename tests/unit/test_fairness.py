@@ -11,7 +11,7 @@ A, B, C = 1, 2, 3
 
 
 def test_one_company_never_has_every_place() -> None:
-    turns = Turns(4)
+    turns = Turns(4, 3)
     assert [turns.take(A) for _ in range(5)] == [True, True, True, False, False]
     assert turns.take(B)
     assert not turns.take(C), "there are four places"
@@ -20,7 +20,7 @@ def test_one_company_never_has_every_place() -> None:
 
 
 def test_a_worker_with_one_place_gives_it_to_anyone() -> None:
-    turns = Turns(1)
+    turns = Turns(1, 1)
     assert turns.take(A)
     assert not turns.take(B)
     turns.leave(A)
@@ -28,7 +28,7 @@ def test_a_worker_with_one_place_gives_it_to_anyone() -> None:
 
 
 def test_who_has_the_fewest_places_comes_first_then_who_has_waited_longest() -> None:
-    turns = Turns(4)
+    turns = Turns(4, 3)
     assert turns.in_order([C, A, B]) == [A, B, C]
     turns.take(A)
     turns.take(A)
@@ -46,7 +46,7 @@ def test_who_has_the_fewest_places_comes_first_then_who_has_waited_longest() -> 
 def test_nobody_has_two_turns_while_another_that_has_no_place_waits() -> None:
     """Companies that always have something to run, syncs that end in any order."""
     chance = random.Random(7)
-    turns = Turns(4)
+    turns = Turns(4, 3)
     running: list[int] = []
     companies = range(1, 8)
     since_none_running: dict[int, Counter[int]] = {company: Counter() for company in companies}

@@ -10,6 +10,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from staithe.cli.progress import spinner
 from staithe.cli.serve import take_port
 from staithe.config import Settings
@@ -134,9 +136,11 @@ def running_server(data: Path, port: int | None) -> Generator[RunningServer]:
 
 
 def open_server(data: Path, port: int | None, stores: Stores) -> Supervisor:
+    # Whoever starts it is its only user, and receives callbacks on this machine.
+    settings = Settings(data=data, allow_private_callbacks=True)
     if port is not None:
-        return take_port(Settings(data=data, port=port), stores)
+        return take_port(msgspec.structs.replace(settings, port=port), stores)
     try:
-        return take_port(Settings(data=data), stores)
+        return take_port(settings, stores)
     except Conflict:
-        return take_port(Settings(data=data, port=0), stores)
+        return take_port(msgspec.structs.replace(settings, port=0), stores)

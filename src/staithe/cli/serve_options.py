@@ -37,7 +37,8 @@ AccessTokenSeconds = Annotated[
     int, typer.Option(min=1, help="How long an OAuth access token is good for; short for tests of renewal.")
 ]
 PrivateCallbacks = Annotated[
-    bool, typer.Option(help="Call callbackUrls on private addresses though the server is not on loopback.")
+    bool,
+    typer.Option(help="Call callbackUrls on this machine and in private networks, too. Default: public ones alone."),
 ]
 LogFormatOption = Annotated[
     LogFormat,

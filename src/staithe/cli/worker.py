@@ -18,6 +18,7 @@ from staithe.cli.serve_options import (
     MetricsHost,
     MetricsPort,
     MetricsToken,
+    PrivateCallbacks,
     check_metrics_token,
 )
 from staithe.config import Settings
@@ -38,7 +39,7 @@ def worker(
     staging: StagingAddress = "",
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
     lease_seconds: LeaseSeconds = DEFAULTS.lease_seconds,
-    allow_private_callbacks: Annotated[bool, typer.Option(help="Call callbackUrls on private addresses.")] = False,
+    allow_private_callbacks: PrivateCallbacks = False,
     log_format: LogFormatOption = LogFormat.TEXT,
     access_log: AccessLog = False,
     metrics_port: MetricsPort = None,
@@ -62,8 +63,6 @@ def worker(
         data=data.absolute(),
         database=database,
         staging=read_staging(staging),
-        # Nobody reaches it at an address, so it is no server on loopback, which may call private ones.
-        host="",
         http_workers=0,
         workers=workers,
         lease_seconds=lease_seconds,

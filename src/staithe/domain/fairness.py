@@ -1,4 +1,4 @@
-"""Whose turn it is: how one worker shares its room among companies, so that none waits for all syncs of another."""
+"""Whose turn it is: how one worker shares its room among companies, so that none waits for all work of another."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Iterable
 class Turns:
     """Who has how many of a worker's places, and since when each has waited for its next. Not for several threads.
 
-    A company with many syncs never has all places: one is left for whoever comes next, who then starts at once.
+    A company with much to do never has all places: some are left for whoever comes next, who then starts at once.
 
     Args:
-        places: how many syncs run side by side.
+        places: how many syncs, or callbacks, run side by side.
+        most_of_one: how many of them one company may have.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, most_of_one: int) -> None:
         self.places = places
-        self.most_of_one = max(places - 1, 1)
+        self.most_of_one = most_of_one
         self.taken: Counter[int] = Counter()
         self.last_turns: dict[int, int] = {}
         self.turns = 0

@@ -26,6 +26,9 @@ class Pauses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     control_seconds: float = 1.0
     """How long logins and limits are good that were read from PostgreSQL; SQLite tells when they change."""
 
+    callback_seconds: float = 10.0
+    """In which a call of a callback address has its answer; after three such calls it is given up."""
+
     figures_seconds: float = 5.0
     """How old the numbers of the stores in `/metrics` may be."""
 

@@ -452,13 +452,14 @@ CALLBACK_IS_DUE: Final = and_(
 )
 """That a sync has ended, and its callback was neither dealt with nor is it claimed."""
 
-SELECT_CALLBACKS: Final = select(SYNC).where(CALLBACK_IS_DUE).order_by(SYNC.c.id)
+NEXT_CALLBACK: Final = select(SYNC).where(CALLBACK_IS_DUE).order_by(SYNC.c.id).limit(1)
 CLAIM_CALLBACK: Final = UPDATE_SYNC.where(CALLBACK_IS_DUE)
 
 
-def callbacks_due(connection: Connection, now: int) -> list[Sync]:
-    """The syncs whose callback nobody has dealt with or is dealing with."""
-    return [to_sync(row) for row in connection.execute(SELECT_CALLBACKS, {"now": now})]
+def next_callback(connection: Connection, now: int) -> Sync | None:
+    """The oldest sync whose callback nobody has dealt with or is dealing with."""
+    row = connection.execute(NEXT_CALLBACK, {"now": now}).first()
+    return to_sync(row) if row is not None else None
 
 
 def claim_callback(connection: Connection, sync_id: int, now: int, until: int) -> bool:
