@@ -81,6 +81,9 @@ nightly: check $(CLIENT_STAMPS) ## all tests with more effort, on the newest Pyt
 torture: $(VENV)/dev ## kill the server and the worker 1,000 times
 	@$(BIN)/python -m pytest tests/fault --torture-rounds 1000 -s $(ARGS)
 
+fuzz: $(VENV)/dev ## send 100,000 spoilt requests to a server on each database (ARGS="--fuzz-seed 7")
+	@$(BIN)/python -m pytest tests/fuzz --fuzz-requests 100000 -s $(ARGS)
+
 bench: $(VENV)/dev ## measure against floors in the same run (ARGS="--help" tells the options)
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -94,4 +97,4 @@ lock: $(VENV)/dev ## resolve the locked versions anew (needs uv)
 clean: ## remove the environment and all caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help demo serve check test nightly torture bench lock clean
+.PHONY: help demo serve check test nightly torture fuzz bench lock clean

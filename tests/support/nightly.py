@@ -24,6 +24,7 @@ EFFORTS = {
     "rounds of torture on each database": Effort(15, 1000),
     "kills of workers amid an import": Effort(20, 200),
     "times the examples of each property": Effort(1, 20),
+    "spoilt requests on each database": Effort(1000, 100_000),
 }
 VARIABLE = "STAITHE_NIGHTLY"
 """Set for all processes of a nightly run: efforts are asked for when tests are imported."""

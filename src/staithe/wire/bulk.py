@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -60,6 +61,8 @@ SYNC_PROPERTIES: Final = ("syncedInstanceUri", "callbackUrl")
 
 ESCAPED_NUL: Final = b"\\u0000"
 NUL_RULE: Final = "Must not contain the character NUL (U+0000)."
+MOST_DEPTH: Final = 64
+TOO_DEEP: Final = f"Must be a JSON object of at most {MOST_DEPTH} levels."
 
 
 def decode_object(body: bytes) -> Mapping[str, object]:
@@ -72,11 +75,30 @@ def decode_object(body: bytes) -> Mapping[str, object]:
         decoded = msgspec.json.decode(body.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ParseFailed(f"Must be a JSON object: {str(error)[0].lower()}{str(error)[1:]}.") from None
+    except RecursionError:
+        raise ParseFailed(TOO_DEEP) from None
     if not isinstance(decoded, dict):
         raise ParseFailed("Must be a JSON object.")
+    refuse_depth(decoded)
     if ESCAPED_NUL in body:
         refuse_nul("body", decoded)
     return decoded
+
+
+def refuse_depth(value: object) -> None:
+    """Let nothing in that is nested so deeply that whoever walks through it may fail.
+
+    Raises:
+        ParseFailed: it is.
+    """
+    level = [value]
+    for _ in range(MOST_DEPTH):
+        dicts = (inner.values() for inner in level if isinstance(inner, dict))
+        lists = (inner for inner in level if isinstance(inner, list))
+        level = list(chain.from_iterable(chain(dicts, lists)))
+        if not level:
+            return
+    raise ParseFailed(TOO_DEEP)
 
 
 def refuse_nul(name: str, value: object) -> None:

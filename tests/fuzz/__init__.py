@@ -1,0 +1,1 @@
+"""Requests that no client means, by the hundred thousand, always the same for one seed."""
