@@ -92,7 +92,7 @@ class Wire:
                 received = b""
                 while piece := connection.recv(65536):
                     received += piece
-            except ConnectionError:
+            except OSError:
                 return b""
         return received
 
