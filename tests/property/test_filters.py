@@ -196,8 +196,8 @@ def like(pattern: str, text: str) -> bool:
         return not text
     if pattern[0] == "%":
         return any(like(pattern[1:], text[n:]) for n in range(len(text) + 1))
-    end = pattern.find("]", 2 if not pattern.startswith("[^") else 3)
-    if pattern[0] == "[" and end > 0 and "]" not in pattern[1:end]:
+    end = pattern.find("]")
+    if pattern[0] == "[" and end > 1:
         inside = pattern[1:end]
         negated = len(inside) > 1 and inside[0] == "^"
         return bool(text) and (one_of(inside[negated:], text[0]) != negated) and like(pattern[end + 1 :], text[1:])

@@ -33,7 +33,7 @@ from staithe.domain.sync_actions import (
     parse_destination,
 )
 from staithe.domain.values import parse_value
-from staithe.domain.wildcards import expression_of
+from staithe.domain.wildcards import matches, split_pattern
 
 
 class ColumnTest(Struct, frozen=True):
@@ -192,9 +192,9 @@ def holds(text: str, operator: str, values: tuple[str, ...]) -> bool:
         return text not in values
     if not text:
         return False
-    return (
-        expression_of(values[0]).fullmatch(text) is not None if operator == "~" else ORDERS[operator](text, values[0])
-    )
+    if operator == "~":
+        return matches(list(split_pattern(values[0])), text)
+    return bool(ORDERS[operator](text, values[0]))
 
 
 def plan_exists(container: str) -> FilterPlan:

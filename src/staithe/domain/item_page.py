@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from staithe.domain.folding import fold
 from staithe.domain.list_query import ORDERS, Condition, ListQuery
 from staithe.domain.search_query import SearchQuery
+from staithe.domain.wildcards import ANY_TEXT, Literal, matches
 
 Item = TypeVar("Item")
 Getters = Mapping[str, Callable[[Item], str | int]]
@@ -50,6 +50,6 @@ def holds(condition: Condition, item: Item, getters: Getters[Item]) -> bool:
     if isinstance(value, str):
         value, wanted = fold(value), fold(str(wanted))
         if condition.operator in ("=", "!="):
-            pattern = ".*".join(map(re.escape, wanted.split("*")))
-            return (re.fullmatch(pattern, value, re.DOTALL) is not None) == (condition.operator == "=")
+            pattern = [ANY_TEXT if character == "*" else Literal(character) for character in wanted]
+            return matches(pattern, value) == (condition.operator == "=")
     return OPERATORS[condition.operator](value, wanted)

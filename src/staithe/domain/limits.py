@@ -108,6 +108,9 @@ FILTER_CRITERIA: Final = 200
 STATEMENT_CHARACTERS: Final = 4000
 """Characters of the statement that joins criteria [ours]."""
 
+CRITERIA_CHARACTERS: Final = 1_000_000
+"""Characters of a contact filter once each id in its statement is replaced by its criterion [ours]."""
+
 SEGMENT_ELEMENTS: Final = 100
 """Lists and filters in one segment [ours]."""
 
@@ -117,8 +120,8 @@ UNMAPPED_NAMES_LOGGED: Final = 100
 IDEMPOTENCY_KEY_CHARACTERS: Final = 255
 """Characters of an `Idempotency-Key` header [ours]."""
 
-SEARCH_CHARACTERS: Final = 16_000
-"""Characters of the Application API's `search` [ours: SQLite refuses patterns over 50,000 bytes]."""
+SEARCH_BYTES: Final = 16_000
+"""Bytes, in UTF-8, of `search` and of `q` [ours: SQLite refuses patterns over 50,000, and folding can treble them]."""
 
 SEARCH_TERMS: Final = 500
 """Terms in one `search` [ours: SQLite nests expressions at most 1,000 deep]."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from staithe.domain.errors import Failure, ValidationFailed
-from staithe.domain.limits import PAGE_ITEMS
+from staithe.domain.limits import PAGE_ITEMS, SEARCH_BYTES
 from staithe.domain.properties import Requirement
 from staithe.domain.times import parse_time
 
@@ -113,6 +113,8 @@ def read_term(text: str, properties: Mapping[str, PropertyType]) -> Condition | 
     stripped = strip_quotes(strip_quotes(text.strip(), '"'), "'")
     if not stripped:
         return None
+    if len(stripped.encode()) > SEARCH_BYTES:
+        raise ValidationFailed(Failure("q", f"Must have at most {SEARCH_BYTES} bytes in UTF-8.", text[:100]))
     match = TERM.fullmatch(stripped)
     name = find_property(match["name"], properties) if match else None
     if match is None or name is None:

@@ -7,14 +7,15 @@ what is inferred.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from msgspec import Struct
 
 from staithe.domain.errors import Failure, ValidationFailed
-from staithe.domain.limits import PAGE_ITEMS, SEARCH_CHARACTERS, SEARCH_TERMS
+from staithe.domain.limits import PAGE_ITEMS, SEARCH_BYTES, SEARCH_TERMS
 from staithe.domain.list_query import Condition, PropertyType, find_property, read_number, read_order
 from staithe.domain.properties import Requirement
 from staithe.domain.times import parse_unix_seconds
@@ -22,6 +23,7 @@ from staithe.domain.values import parse_number
 
 OPERATOR: Final = r"<=|>=|!=|=|<|>"
 UNKNOWN_TERM: Final = re.compile(rf"\s*[A-Za-z_]\w*\s*(?:{OPERATOR})")
+QUOTE: Final = re.compile(r"(?P<quote>['\"])\s*")
 NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 WORD_PROPERTY: Final = "name"
 """What a search without property and operator is compared with."""
@@ -111,9 +113,9 @@ def read_search(
     stripped = text.strip()
     if not stripped:
         return (), ()
-    if len(stripped) > SEARCH_CHARACTERS:
+    if len(stripped.encode()) > SEARCH_BYTES:
         raise ValidationFailed(
-            Failure("search", f"Must have at most {SEARCH_CHARACTERS} characters.", text[:100], Requirement.TEXT_LENGTH)
+            Failure("search", f"Must have at most {SEARCH_BYTES} bytes in UTF-8.", text[:100], Requirement.TEXT_LENGTH)
         )
     terms = split_terms(stripped, properties)
     if terms is None:
@@ -141,23 +143,57 @@ def split_terms(text: str, properties: Mapping[str, PropertyType]) -> list[Condi
     A value ends at its closing quote or, without quotes, where the next known property with an operator begins.
     """
     names = "|".join(map(re.escape, properties))
-    term = re.compile(
-        rf"\s*(?P<name>{names})\s*(?P<operator>{OPERATOR})\s*"
-        r"(?:'(?P<single>.*?)'|\"(?P<double>.*?)\"|(?P<bare>.*?))\s*"
-        rf"(?=\Z|(?:{names})\s*(?:{OPERATOR}))",
-        re.DOTALL | re.IGNORECASE,
-    )
-    found: list[Condition] = []
+    begin = re.compile(rf"(?P<name>{names})\s*(?P<operator>{OPERATOR})\s*", re.IGNORECASE)
+    places = Places.of(text, begin.pattern)
+    terms: list[Condition] = []
     position = 0
-    while position < len(text):
-        match = term.match(text, position)
+    while position < len(text) and len(terms) <= SEARCH_TERMS:
+        match = begin.match(text, position)
         if match is None:
             return None
         name = find_property(match["name"], properties) or ""
-        value = next(v for v in (match["single"], match["double"], match["bare"]) if v is not None)
-        found.append(Condition(name, match["operator"], read_value(value, properties[name], text)))
-        position = match.end()
-    return found
+        value, position = places.split_value(match.end())
+        terms.append(Condition(name, match["operator"], read_value(value, properties[name], text)))
+    return terms
+
+
+class Places(Struct, frozen=True):
+    """Where the terms of a search may begin, and where quotes stand that may close a value; both rising.
+
+    They are looked for once: to look anew from each blank and each quote takes the cube of the time.
+    """
+
+    text: str
+    begins: Sequence[int]
+    closes: Mapping[str, Sequence[int]]
+
+    @classmethod
+    def of(cls, text: str, begin: str) -> Self:
+        """Find them; `begin` is the expression for a name with an operator."""
+        # A look ahead, as one name can end in another.
+        begins = [found.start() for found in re.finditer(f"(?={begin})", text, re.IGNORECASE)]
+        ends = {*begins, len(text)}
+        closes: dict[str, list[int]] = {"'": [], '"': []}
+        for found in QUOTE.finditer(text):
+            if found.end() in ends:
+                closes[found["quote"]].append(found.start())
+        return cls(text, begins, closes)
+
+    def split_value(self, position: int) -> tuple[str, int]:
+        """(the value that begins at a position, where the next term begins)."""
+        closes = self.closes.get(self.text[position : position + 1], ())
+        close = first_from(closes, position + 1)
+        if close is not None:
+            begin = first_from(self.begins, close)
+            return self.text[position + 1 : close], len(self.text) if begin is None else begin
+        begin = first_from(self.begins, position)
+        following = len(self.text) if begin is None else begin
+        return self.text[position:following].rstrip(), following
+
+
+def first_from(places: Sequence[int], position: int) -> int | None:
+    index = bisect_left(places, position)
+    return places[index] if index < len(places) else None
 
 
 def read_value(value: str, property_type: PropertyType, text: str) -> str | float:

@@ -10,8 +10,15 @@ from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.definition_reader import ASSET_NAMES, AssetExists, find_choice
+from staithe.domain.filter_language import Comparison, leaves_of
 from staithe.domain.filter_plan import FilterContext, plan_filter
-from staithe.domain.limits import ASSET_NAME_CHARACTERS, FILTER_CRITERIA, SEGMENT_ELEMENTS, STATEMENT_CHARACTERS
+from staithe.domain.limits import (
+    ASSET_NAME_CHARACTERS,
+    FILTER_CHARACTERS,
+    FILTER_CRITERIA,
+    SEGMENT_ELEMENTS,
+    STATEMENT_CHARACTERS,
+)
 from staithe.domain.properties import PropertyReader, Requirement, to_id, to_text
 from staithe.domain.segments import (
     OPERATORS,
@@ -137,7 +144,11 @@ def read_criteria(properties: Mapping[str, Any], catalogue: Catalogue) -> Criter
     if len(statement) > STATEMENT_CHARACTERS:
         raise ValueError(f"must have a statement of at most {STATEMENT_CHARACTERS} characters")
     found = CriteriaFilter(read, statement, to_text(properties.get("name")) or "")
-    plan_filter(filter_tree(found, catalogue), FilterContext(catalogue, UTC))
+    tree = filter_tree(found, catalogue)
+    plan_filter(tree, FilterContext(catalogue, UTC))
+    patterns = (leaf.value for leaf in leaves_of(tree) if isinstance(leaf, Comparison) and leaf.operator == "~")
+    if any(len(pattern) > FILTER_CHARACTERS for pattern in patterns):
+        raise ValueError(f"must look for texts of at most {FILTER_CHARACTERS} characters, each wildcard being three")
     return found
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.fields import DataType
 from staithe.domain.filter_language import Comparison, Filter, Membership, negate, parse_filter, print_filter
+from staithe.domain.limits import CRITERIA_CHARACTERS
 from staithe.domain.times import parse_unix_seconds
 from staithe.domain.values import format_date
 
@@ -117,7 +118,9 @@ OPERATORS: Final[Mapping[str, Mapping[str, ToFilter]]] = {
 """Type of condition -> operator -> what it stands for in the filter language."""
 
 
-STATEMENT: Final = re.compile(r"(?:[\s()]|-?[0-9]+|AND|OR|NOT)+", re.IGNORECASE)
+STATEMENT: Final = re.compile(r"(?:[\s()0-9]|-(?=[0-9])|AND|OR|NOT)+", re.IGNORECASE)
+"""Digit by digit: an expression that repeats what repeats takes forever where it does not match."""
+
 CRITERION_ID: Final = re.compile("-?[0-9]+")
 
 
@@ -134,6 +137,10 @@ def filter_tree(criteria: CriteriaFilter, catalogue: Catalogue) -> Filter:
     unknown = [number for number in CRITERION_ID.findall(criteria.statement) if number not in texts]
     if unknown:
         raise ValueError(f"must join criteria by their ids: there is no {unknown[0]}")
+    if sum(len(texts[number]) for number in CRITERION_ID.findall(criteria.statement)) > CRITERIA_CHARACTERS:
+        raise ValueError(
+            f"must have at most {CRITERIA_CHARACTERS:,} characters of criteria, each as often as it is joined"
+        )
     try:
         return parse_filter(CRITERION_ID.sub(lambda found: texts[found[0]], criteria.statement))
     except ValueError:

@@ -47,7 +47,7 @@ FIELDS: Final = (
 """The fields that lines can have, beside those that they have always, and `exception`."""
 
 CONTROL_CHARACTERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-VALUES_OF_ROWS: Final = re.compile(r"^(\s*(?:\[parameters: |DETAIL: |CONTEXT: )).*$", re.MULTILINE)
+VALUES_OF_ROWS: Final = re.compile(r"^([ \t]*(?:\[parameters: |DETAIL: |CONTEXT: )).*$", re.MULTILINE)
 """Lines in which database drivers tell the values that a statement had: they are contact data."""
 
 

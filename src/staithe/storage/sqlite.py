@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import re
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from staithe.domain.fields import DERIVATIONS
 from staithe.domain.folding import fold
 from staithe.domain.times import EPOCH
 from staithe.domain.values import EASTERN, format_number
-from staithe.domain.wildcards import expression_of
 
 BUSY_TIMEOUT_SECONDS: Final = 20
 CACHE_KIB: Final = 16 * 1024
@@ -66,7 +64,6 @@ def set_pragmas(connection: sqlite3.Connection, _record: object, *, durable: boo
         arguments = len(derivation.columns)
         connection.create_function(derived_name(name), arguments, derivation.work_out, deterministic=True)
     connection.create_function("fold", 1, fold_optional, deterministic=True)
-    connection.create_function("matches_pattern", 2, matches_pattern, deterministic=True)
     connection.create_function("eastern_offset", 1, eastern_offset, deterministic=True)
     connection.create_function("format_number", 1, format_optional_number, deterministic=True)
 
@@ -103,17 +100,6 @@ def derived(internal_name: str, table: Table) -> ColumnElement[Any]:
     """A derived field, worked out by Python in the database: from texts that are empty where there is no value."""
     sources = [func.coalesce(table.c[name], "") for name in DERIVATIONS[internal_name].columns]
     return getattr(func, derived_name(internal_name))(*sources)
-
-
-@lru_cache(maxsize=64)
-def expression(pattern: str) -> re.Pattern[str]:
-    """The regular expression of a pattern, made once for all rows."""
-    return expression_of(pattern)
-
-
-def matches_pattern(text: str | None, pattern: str) -> bool:
-    """What SQL calls `matches_pattern`."""
-    return text is not None and expression(pattern).fullmatch(text) is not None
 
 
 def begin(connection: Connection) -> None:
