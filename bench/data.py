@@ -128,7 +128,7 @@ def login_of(company: str) -> str:
 
 def path_of(stores: Stores, name: str) -> Path:
     """The file that has the contacts of one of the companies."""
-    return Path(str(open_company(stores, name).database.engine.url.database))
+    return Path(open_company(stores, name).database.place)
 
 
 def open_company(stores: Stores, name: str) -> CompanyStore:

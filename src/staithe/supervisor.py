@@ -22,7 +22,7 @@ import msgspec
 
 from staithe.app import TRY_AGAIN
 from staithe.config import Settings
-from staithe.domain.errors import Busy
+from staithe.domain.errors import Busy, StoreUnusable
 from staithe.observing.folder import MetricsFolder
 from staithe.private_descriptors import forget, keep_private
 from staithe.processes import Process, Program, start
@@ -217,8 +217,17 @@ class Supervisor:
         with self.stores.control.read() as connection:
             companies = control.all_companies(connection)
         for company in companies:
-            with self.stores.open(company).database.write(alone=False) as connection:
-                released = syncs.release_leases(connection, worker)
+            try:
+                with self.stores.open(company).database.write(alone=False) as connection:
+                    released = syncs.release_leases(connection, worker)
+            except StoreUnusable:
+                continue
+            except Busy:
+                raise
+            except Exception:
+                # One company's store that cannot be used must not keep the others waiting.
+                LOGGER.exception("company %s cannot be looked into", company.name)
+                continue
             if released:
                 LOGGER.warning("%d syncs of company %s are taken up again", released, company.name)
                 self.stores.hint_pending(company)

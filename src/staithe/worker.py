@@ -20,6 +20,7 @@ from staithe.app import App, build_or_exit
 from staithe.callback_turns import CallbackTurns
 from staithe.config import Settings, from_environment
 from staithe.domain.companies import Company
+from staithe.domain.errors import StoreUnusable
 from staithe.domain.fairness import Turns
 from staithe.domain.limits import SECOND
 from staithe.observed_sync import run_observed, sync_fields
@@ -134,6 +135,9 @@ class Worker:
             store = self.app.stores.open(company)
             with store.database.read() as connection:
                 is_due = syncs.next_callback(connection, self.app.clock()) is not None
+        except StoreUnusable:
+            # The log says it already.
+            return
         except Exception:
             LOGGER.exception("company %s cannot be looked into", company.name)
             return
@@ -147,6 +151,8 @@ class Worker:
             with store.database.read() as connection:
                 if syncs.next_sync(connection, self.app.clock()) is None:
                     return False
+        except StoreUnusable:
+            return True
         except Exception:
             # One company's store that cannot be read must not keep the others waiting.
             LOGGER.exception("company %s cannot be looked into", company.name)
@@ -221,6 +227,8 @@ class Worker:
         for company in self.companies():
             try:
                 removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
+            except StoreUnusable:
+                continue
             except Exception:
                 LOGGER.exception("retention of company %s", company.name)
                 continue

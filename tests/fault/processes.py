@@ -109,9 +109,7 @@ def is_locked(database: Database) -> bool:
         with database.read() as connection:
             return bool(connection.execute(OTHER_WRITERS).scalar_one())
     assert isinstance(database, SqliteDatabase)
-    with contextlib.closing(
-        sqlite3.connect(str(database.engine.url.database), timeout=0, isolation_level=None)
-    ) as connection:
+    with contextlib.closing(sqlite3.connect(str(database.path), timeout=0, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")

@@ -77,6 +77,7 @@ def test_a_migrated_schema_equals_a_fresh_one(
     shapes: list[dict[str, object]] = []
     for name in ("migrated", "fresh"):
         databases = open_databases(tmp_path / name, new_database())
+        databases.make_company(1)
         database = databases.control if migrations == "control" else databases.open_company(1)
         with database.write() as connection:
             if name == "fresh":

@@ -33,7 +33,6 @@ KEEPERS: Final = {"cache", "lru_cache", "built_once"}
 
 EXEMPT: Final[Mapping[str, str]] = {
     "backup": "a table is passed in; a backup runs a statement once a page of rows",
-    "database": "migrations: a store is asked once, when it is opened",
     "control.add_restored": "a table and its columns are passed in, once a restore",
     "control.hint_pending": "hints are to get a store of their own",
     "control.hinted_companies": "hints are to get a store of their own",
@@ -43,6 +42,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "filtering.find_ids": "made from a filter",
     "listing.read_page": "made from a list query",
     "postgres_exports.record_reader": "made from an export's definition, once a sync",
+    "schema": "migrations: a store is asked once, when it is opened",
     "searching.find_page": "made from a search",
     "sqlite_exports.record_reader": "made from an export's definition, once a sync",
     "syncs.release_leases": "escapes the name of a worker that is gone",

@@ -25,6 +25,7 @@ ZONES = st.sampled_from([UTC, EASTERN])
 @pytest.fixture(scope="module")
 def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     files = SqliteFiles(tmp_path_factory.mktemp("texts"))
+    files.make_company(1)
     with files.open_company(1).read() as opened:
         yield opened
     files.close()

@@ -19,16 +19,19 @@ def some(names: Sequence[str]) -> str:
     return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED:,} more"
 
 
+CONTROL: Final = "the control store"
 UNREADABLE_ADVICE: Final = {
     "SQLite": "A fresh data directory is made by staithe serve; a damaged file needs a backup.",
     "PostgreSQL": "Is it running, and --database right? The tables of a fresh one are made by staithe serve.",
 }
+COMPANY_ADVICE: Final = "The company is refused meanwhile: bring its store back, or restore it from a backup."
 
 
 def unreadable_stores(deployment: Deployment) -> Iterator[Finding]:
     """Every store could be read."""
     for store, reason in deployment.unreadable.items():
-        advice = f"Nothing else of it was checked. {UNREADABLE_ADVICE[deployment.database]}"
+        what_helps = UNREADABLE_ADVICE[deployment.database] if store == CONTROL else COMPANY_ADVICE
+        advice = f"Nothing else of it was checked. {what_helps}"
         yield Finding("database", Outcome.FAILURE, f"{store} cannot be read: {reason}", advice)
 
 

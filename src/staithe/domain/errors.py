@@ -14,6 +14,7 @@ StaitheError
     ├── InUse               something else names it, so it cannot be deleted
     ├── TooLarge            the request is over a size limit
     ├── StorageFull         the company's staging quota has no room
+    ├── StoreUnusable       a store is missing, or not of this version  (place)
     └── Busy                not now: try again                        (retry_after_seconds)
         ├── OutcomeUnknown  nobody knows whether it was done
         ├── TooManyRequests the company has had its share for now
@@ -105,6 +106,17 @@ class TooLarge(RequestError):
 
 class StorageFull(RequestError):
     """The company's staging quota has no room for it."""
+
+
+class StoreUnusable(RequestError):
+    """A store is missing, or not of this version. Nothing was changed, and to try again does not help.
+
+    `place` says where it is, for operators: it is not in the message, which clients get.
+    """
+
+    def __init__(self, message: str, place: str) -> None:
+        super().__init__(message, "Tell the operator: the server's log says which store it is.")
+        self.place = place
 
 
 class Busy(RequestError):

@@ -28,6 +28,7 @@ STATUSES: Final[Mapping[type[RequestError], int]] = {
     errors.InUse: 412,
     errors.TooLarge: 413,
     errors.StorageFull: 413,
+    errors.StoreUnusable: 503,
     errors.TooManyRequests: 429,
     errors.Busy: 503,
 }

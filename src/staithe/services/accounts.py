@@ -25,15 +25,25 @@ def create_company(stores: Stores, name: str, at: int) -> Company:
 
     Raises:
         ValidationFailed: the name cannot be used.
-        Conflict: there is one with this name.
+        Conflict: there is one with this name, or a used store where its own would be.
     """
     if not is_name(name):
         raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
     with stores.control.write() as connection:
-        company = control.add_company(connection, name, at)
+        company = add_company(stores, connection, name, at)
         if company is None:
             raise name_taken(connection, name)
-    stores.open(company)
+        return company
+
+
+def add_company(stores: Stores, connection: Connection, name: str, at: int) -> Company | None:
+    """Insert a company, and make its store before that is committed: who is known has a store. None if it is taken.
+
+    If this breaks off in between, an empty store is left that no company has; the next attempt takes it.
+    """
+    company = control.add_company(connection, name, at)
+    if company is not None:
+        stores.make(company)
     return company
 
 
@@ -104,11 +114,10 @@ def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
     password_hash = HASHER.hash(password or made_up)
     with stores.control.write() as connection:
         # Another server may have been quicker, with a company of another name.
-        company = control.add_company(connection, company_name, at) if control.is_empty(connection) else None
+        company = add_company(stores, connection, company_name, at) if control.is_empty(connection) else None
         if company is None:
             return None
         control.add_user(connection, company, user_name, password_hash, Role.ADMIN, at)
-    stores.open(company)
     return f"{company_name}\\{user_name}", made_up
 
 

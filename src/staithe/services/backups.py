@@ -22,7 +22,8 @@ from staithe.domain.errors import Busy, Gone
 from staithe.services.stores import CompanyStore, Stores
 from staithe.staging.backup_file import BackupWriter
 from staithe.storage import backup
-from staithe.storage.database import Connection, schema_version
+from staithe.storage.database import Connection
+from staithe.storage.schema import schema_version
 
 MOST_ROUNDS: Final = 50
 ROUND_PAUSE_SECONDS: Final = 0.02

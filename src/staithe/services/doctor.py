@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from staithe.clock import Clock
 from staithe.domain.companies import Company
+from staithe.domain.doctor_database import CONTROL
 from staithe.domain.doctor_facts import (
     CitusFacts,
     Deployment,
@@ -120,7 +121,7 @@ class Examination:
                     return control.all_companies(connection)
                 return companies_as_they_are(connection)
         except Unreadable as error:
-            self.unreadable["the control store"] = str(error)
+            self.unreadable[CONTROL] = str(error)
             return []
 
     def look_at_server(self, connection: Connection) -> None:

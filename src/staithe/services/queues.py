@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from staithe.domain.errors import StoreUnusable
 from staithe.domain.limits import SECOND
 from staithe.services.stores import Stores
 from staithe.storage import control, queue
@@ -35,6 +36,9 @@ def read_figures(stores: Stores, now: int) -> QueueFigures:
         try:
             with stores.open(company).database.read() as connection:
                 found.append(queue.read_queue(connection))
+        except StoreUnusable:
+            # The log says it already.
+            continue
         except Exception:
             LOGGER.exception("the queue of company %s cannot be read", company.name)
     oldest = min((q.oldest_pending_at for q in found if q.oldest_pending_at is not None), default=now)

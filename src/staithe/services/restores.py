@@ -22,7 +22,8 @@ from staithe.services.stores import CompanyStore, Stores
 from staithe.staging.backup_reader import BackupReader
 from staithe.storage import backup, control, restore
 from staithe.storage.backup import Table
-from staithe.storage.database import Connection, newest_schema
+from staithe.storage.database import Connection
+from staithe.storage.schema import newest_schema
 
 PURPOSE: Final = "restore"
 OTHER_NAME: Final = "Restore it under another name: --company NEWNAME."
@@ -113,15 +114,16 @@ def only_restore(stores: Stores) -> Generator[None]:
 
 @contextmanager
 def unseen_company(stores: Stores, name: str, clock: Clock) -> Generator[Company]:
-    """A company that nobody sees; if the block raises, nothing is left of it.
+    """A company that nobody sees, with an empty store; if the block raises, nothing is left of it.
 
     Raises:
         Conflict: there is a company with this name.
     """
     with stores.control.write() as connection:
         company = control.begin_restore(connection, name, clock())
-    if company is None:
-        raise Conflict(f"There is a company {name} already.", OTHER_NAME)
+        if company is None:
+            raise Conflict(f"There is a company {name} already.", OTHER_NAME)
+        stores.make(company)
     try:
         yield company
     except BaseException:

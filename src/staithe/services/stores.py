@@ -18,9 +18,10 @@ from typing import Final
 
 from staithe.domain.backups import Folder
 from staithe.domain.companies import Company
-from staithe.domain.errors import RequestError
+from staithe.domain.errors import RequestError, StoreUnusable
 from staithe.domain.pauses import USUAL_PAUSES, Pauses
 from staithe.staging.area import StagingArea
+from staithe.staging.arrow_folder import ArrowFolder
 from staithe.storage import control
 from staithe.storage.database import Database
 from staithe.storage.databases import Watch, open_databases
@@ -34,12 +35,16 @@ class CompanyStore:
     def __init__(self, company: Company, database: Database, area: StagingArea) -> None:
         self.company = company
         self.database = database
-        folder = f"companies/{company.id}"
-        self.staging = area.folder(f"{folder}/staging")
-        self.rejects = area.folder(f"{folder}/rejects")
-        self.exports = area.folder(f"{folder}/exports")
-        self.folders = {Folder.STAGING: self.staging, Folder.REJECTS: self.rejects, Folder.EXPORTS: self.exports}
+        self.folders = folders_of(company, area)
+        self.staging = self.folders[Folder.STAGING]
+        self.rejects = self.folders[Folder.REJECTS]
+        self.exports = self.folders[Folder.EXPORTS]
         self.sweep_at = 0.0
+
+
+def folders_of(company: Company, area: StagingArea) -> dict[Folder, ArrowFolder]:
+    """The folders of a company's files."""
+    return {folder: area.folder(f"companies/{company.id}/{folder.value}") for folder in Folder}
 
 
 class Stores:
@@ -63,24 +68,49 @@ class Stores:
         self.control: Database = self.databases.control
         self.hints: Database = self.databases.hints
         self.opened: dict[int, CompanyStore] = {}
+        self.refused: dict[int, str] = {}
+        """Companies whose store cannot be used, and why: said in the log once."""
         self.lock = threading.Lock()
 
+    def make(self, company: Company) -> None:
+        """Make the store of a new company: in the transaction that inserts its row, so that no row is without one.
+
+        Raises:
+            Conflict: there is a store that was used.
+        """
+        self.databases.make_company(company.id)
+
     def open(self, company: Company) -> CompanyStore:
-        """The store of a company."""
+        """The store of a company.
+
+        Raises:
+            StoreUnusable: it is missing. The log says so, and where it was, once.
+        """
         with self.lock:
             if company.id not in self.opened:
-                database = self.databases.open_company(company.id)
+                database = self.open_database(company)
                 self.opened[company.id] = CompanyStore(company, database, self.area)
             return self.opened[company.id]
 
+    def open_database(self, company: Company) -> Database:
+        try:
+            database = self.databases.open_company(company.id)
+        except StoreUnusable as error:
+            if self.refused.get(company.id) != error.message:
+                self.refused[company.id] = error.message
+                LOGGER.error("company %s is refused: %s (%s)", company.name, error.message, error.place)
+            raise
+        self.refused.pop(company.id, None)
+        return database
+
     def erase(self, company: Company) -> None:
         """Remove all rows and files of a company that nobody sees, but for its row in the control store."""
-        store = self.open(company)
-        for folder in store.folders.values():
+        for folder in folders_of(company, self.area).values():
             folder.clear()
-        store.database.close()
         with self.lock:
-            del self.opened[company.id]
+            opened = self.opened.pop(company.id, None)
+        if opened is not None:
+            opened.database.close()
         self.databases.erase_company(company.id)
         shutil.rmtree(self.folder_of(company), ignore_errors=True)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
-from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import text
 
 from staithe.domain.errors import Busy, StorageFull
 from staithe.storage import sqlite
@@ -59,6 +57,11 @@ class Database(Protocol):
         """
         ...
 
+    @property
+    def place(self) -> str:
+        """Where it is, for operators."""
+        ...
+
     def prepare(self, connection: Connection, *, is_company: bool) -> None:
         """Make what must be there before the first table.
 
@@ -74,11 +77,19 @@ class Database(Protocol):
 
 
 class SqliteDatabase:
-    """A store that is a SQLite file."""
+    """A store that is a SQLite file.
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = sqlite.open_engine(path, durable=durable)
+    Args:
+        path: the file.
+        durable: whether a commit waits for the disk.
+        makes: whether a file that is not there is made.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True, makes: bool = False) -> None:
+        if makes:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self.engine = sqlite.open_engine(path, durable=durable, makes=makes)
         self.writers = self.engine.execution_options(writes=True)
         self.sorters = self.writers.execution_options(**{sqlite.SORTS: True})
         self.mappers = self.engine.execution_options(**{sqlite.MAPS: True})
@@ -109,6 +120,11 @@ class SqliteDatabase:
         with sqlite.file_lock(self.engine, purpose) as is_held:
             yield is_held
 
+    @property
+    def place(self) -> str:
+        """The path of the file."""
+        return str(self.path)
+
     def prepare(self, connection: Connection, *, is_company: bool) -> None:
         """Nothing: the file is there."""
 
@@ -130,41 +146,3 @@ def wrap_errors(driver: ModuleType) -> Generator[None]:
         if driver.is_lost(error):
             raise Busy("The database cannot be reached.", AGAIN) from error
         raise
-
-
-def migrate(database: Database, migrations: str) -> None:
-    """Run the migrations that a store has not had yet, in one transaction: it has all of them or none."""
-    with database.read() as connection:
-        scripts = migration_scripts(migrations, connection.dialect.name)
-        if schema_version(connection) >= len(scripts):
-            return
-    with database.write() as connection:
-        database.prepare(connection, is_company=migrations == "company")
-        connection.execute(text("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL PRIMARY KEY)"))
-        # Another process may have been quicker.
-        missing = scripts[schema_version(connection) :]
-        for statement in ";\n".join(missing).split(";\n"):
-            if statement.strip():
-                connection.exec_driver_sql(statement)
-        if missing:
-            connection.execute(text("DELETE FROM schema_version"))
-            connection.execute(text("INSERT INTO schema_version VALUES (:n)"), {"n": len(scripts)})
-
-
-def migration_scripts(migrations: str, dialect: str) -> list[str]:
-    """The scripts of one set, in order: `NNNN_what.<dialect>.sql`."""
-    folder = resources.files("staithe.storage") / "migrations" / migrations
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{dialect}.sql"))
-    return [(folder / name).read_text("utf-8") for name in names]
-
-
-def newest_schema(migrations: str) -> int:
-    """How many migrations this version has: what `schema_version` gives of a store that was opened."""
-    return len(migration_scripts(migrations, "sqlite"))
-
-
-def schema_version(connection: Connection) -> int:
-    """How many migrations the store has had."""
-    if not connection.dialect.has_table(connection, "schema_version"):
-        return 0
-    return int(connection.execute(text("SELECT coalesce(max(version), 0) FROM schema_version")).scalar_one())

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from staithe.storage import sqlite
-from staithe.storage.database import Database, SqliteDatabase, migrate
+from staithe.storage.database import Database, SqliteDatabase
+from staithe.storage.schema import make_store, migrate, missing
 
 
 class Watch(Protocol):
@@ -22,7 +23,7 @@ class Watch(Protocol):
 
 
 class Databases(Protocol):
-    """The stores of a deployment. Each is made, or its schema brought up to date, when it is opened."""
+    """The stores of a deployment. The schema of each is brought up to date when it is opened."""
 
     control: Database
     hints: Database
@@ -32,7 +33,21 @@ class Databases(Protocol):
     """Whether servers and workers on other machines may use the same stores."""
 
     def open_company(self, company_id: int) -> Database:
-        """The store of a company."""
+        """The store of a company.
+
+        Raises:
+            StoreUnusable: it is missing.
+        """
+        ...
+
+    def make_company(self, company_id: int) -> None:
+        """Make the empty store of a new company, before its row in the control store is committed.
+
+        One that is there and was never used is what an attempt has left that broke off before its commit: it is taken.
+
+        Raises:
+            Conflict: one is there that was used.
+        """
         ...
 
     def erase_company(self, company_id: int) -> None:
@@ -62,18 +77,28 @@ class SqliteFiles:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.is_shared = False
-        self.control: Database = SqliteDatabase(data / "control.db")
-        migrate(self.control, "control")
-        self.hints: Database = SqliteDatabase(data / "hints.db", durable=False)
-        migrate(self.hints, "hints")
+        self.control: Database = SqliteDatabase(data / "control.db", makes=True)
+        migrate(self.control, "control", makes=True)
+        self.hints: Database = SqliteDatabase(data / "hints.db", durable=False, makes=True)
+        migrate(self.hints, "hints", makes=True)
         self.opened: list[Database] = [self.control, self.hints]
 
     def open_company(self, company_id: int) -> Database:
         """The store of a company."""
         database = SqliteDatabase(self.file_of(company_id))
+        if not database.path.is_file():
+            raise missing(database)
         migrate(database, "company")
         self.opened.append(database)
         return database
+
+    def make_company(self, company_id: int) -> None:
+        """Make the empty store of a new company."""
+        database = SqliteDatabase(self.file_of(company_id), makes=True)
+        try:
+            make_store(database)
+        finally:
+            database.close()
 
     def file_of(self, company_id: int) -> Path:
         """The file of a company's store."""

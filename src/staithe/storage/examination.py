@@ -16,8 +16,9 @@ from staithe.domain.errors import RequestError
 from staithe.domain.limits import SECOND
 from staithe.domain.syncs import SyncStatus
 from staithe.storage import postgres
-from staithe.storage.database import Database, SqliteDatabase, migration_scripts, schema_version
+from staithe.storage.database import Database, SqliteDatabase
 from staithe.storage.postgres_database import PostgresDatabase
+from staithe.storage.schema import migration_scripts, schema_version
 from staithe.storage.tables import COMPANY, SYNC, UPLOAD
 
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine
 
 from staithe.domain.errors import OutcomeUnknown
 from staithe.storage import postgres
-from staithe.storage.database import Database, migrate, wrap_errors
+from staithe.storage.database import Database, wrap_errors
+from staithe.storage.schema import make_store, migrate
 
 
 class PostgresDatabase:
@@ -50,6 +51,12 @@ class PostgresDatabase:
         with wrap_errors(postgres), postgres.session_lock(self.engine, f"{self.schema} {purpose}") as is_held:
             yield is_held
 
+    @property
+    def place(self) -> str:
+        """The database, without the password, and the schema."""
+        address = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return f"{address}, schema {self.schema}"
+
     def prepare(self, connection: Connection, *, is_company: bool) -> None:
         """Make the schema, in which the tables will be."""
         postgres.make_schema(connection, self.schema, is_company=is_company)
@@ -79,7 +86,7 @@ class PostgresSchemas:
         self.engine = postgres.open_engine(postgres.read_url(url))
         self.is_shared = True
         self.control: Database = PostgresDatabase(self.engine, "control")
-        migrate(self.control, "control")
+        migrate(self.control, "control", makes=True)
         self.hints: Database = PostgresDatabase(self.engine, "control", durable=False)
 
     def open_company(self, company_id: int) -> Database:
@@ -87,6 +94,10 @@ class PostgresSchemas:
         database = PostgresDatabase(self.engine, f"company_{company_id}")
         migrate(database, "company")
         return database
+
+    def make_company(self, company_id: int) -> None:
+        """Make the empty store of a new company."""
+        make_store(PostgresDatabase(self.engine, f"company_{company_id}"))
 
     def erase_company(self, company_id: int) -> None:
         """Drop a schema."""

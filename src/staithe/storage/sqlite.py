@@ -30,11 +30,15 @@ SORTS: Final = "sorts"
 """Whether what is sorted goes to temporary files: to index millions of rows takes a fifth of time and memory then."""
 
 
-def open_engine(path: Path, *, durable: bool = True) -> Engine:
-    """Open a SQLite file in WAL mode. With `durable` a commit returns once it is on disk (`synchronous=FULL`)."""
+def open_engine(path: Path, *, durable: bool = True, makes: bool = False) -> Engine:
+    """Open a SQLite file in WAL mode. With `durable` a commit returns once it is on disk (`synchronous=FULL`).
+
+    A file that is not there is made only with `makes`: SQLite would put an empty store in place of a lost one.
+    """
+    address = f"{path.absolute().as_uri()}?mode={'rwc' if makes else 'rw'}"
     engine = create_engine(
         f"sqlite:///{path}",
-        connect_args={"timeout": BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+        creator=lambda: sqlite3.connect(address, BUSY_TIMEOUT_SECONDS, check_same_thread=False, uri=True),
         pool_size=4,
         max_overflow=64,
         # The connection used last has the file's pages mapped and cached already.
