@@ -111,7 +111,7 @@ def time_export(caller: Caller, sizes: Sizes) -> dict[str, float]:
         spent["make_durable"] = time.perf_counter() - began
     began = time.perf_counter()
     for offset in range(0, sizes.exported, sizes.page_records):
-        reader = ExportReader(folder, writer.file.name)
+        reader = ExportReader(folder, writer.file.name, writer.file.checksums)
         for _ in json_page(reader, sizes.page_records, offset, b"}"):
             pass
         reader.close()

@@ -53,7 +53,7 @@ def test_what_is_written_is_read_again(
     files = [(folder, f"{uuid.uuid4().hex}.arrow", content) for folder, content in contents]
     with BackupWriter(path, replace=False) as writer:
         for folder, name, content in files:
-            assert writer.add_file(folder, name, io.BytesIO(content)) == len(content)
+            assert writer.add_file(folder, name, io.BytesIO(content), None) == len(content)
         for shape, pages in written:
             with writer.begin_table(shape) as target:
                 for page in pages:

@@ -119,5 +119,5 @@ def names_in(folder: Path) -> set[str]:
 
 def staged_values(store: CompanyStore, name: str, field: str) -> list[str | None]:
     """One column of a staged file."""
-    batches = list(store.staging.read(name))
+    batches = list(store.staging.read(name, None))
     return [] if not batches else pa.Table.from_batches(batches).column(field).to_pylist()

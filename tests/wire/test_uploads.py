@@ -64,7 +64,7 @@ def test_204_is_on_disk(api: Api, store: CompanyStore) -> None:
     assert api.upload(uri, [{"Id": "1"}]).status_code == 204
     with store.database.read() as connection:
         (name,) = uploads.all_files(connection)
-    assert [batch.num_rows for batch in store.staging.read(name)] == [1]
+    assert [batch.num_rows for batch in store.staging.read(name, None)] == [1]
 
 
 def test_201_is_the_sync_that_was_created(api: Api) -> None:

@@ -96,6 +96,14 @@ STAGING_FAILED: Final = StatusCode(
     "sync again, or delete it and upload anew.",
 )
 IMPORT_FAILED: Final = StatusCode("ELQ-00105", ERROR, STAGING_FAILED.message)
+STAGING_DAMAGED: Final = StatusCode(
+    STAGING_FAILED.code,
+    ERROR,
+    "Staged upload {upload_id} is damaged on the server's disk; {done} (error {error_id} in the server's log). "
+    "Delete the staged data and upload it anew.",
+    detail="damaged",
+)
+IMPORT_DAMAGED: Final = StatusCode(IMPORT_FAILED.code, ERROR, STAGING_DAMAGED.message, detail="damaged")
 EXPORT_FAILED: Final = StatusCode(
     "ELQ-00141", ERROR, "The export failed (error {error_id} in the server's log). Sync again."
 )

@@ -15,6 +15,7 @@ StaitheError
     ├── TooLarge            the request is over a size limit
     ├── StorageFull         the company's staging quota has no room
     ├── StoreUnusable       a store is missing, or not of this version  (place)
+    ├── Damaged             what the disk has is not what was written
     └── Busy                not now: try again                        (retry_after_seconds)
         ├── OutcomeUnknown  nobody knows whether it was done
         ├── TooManyRequests the company has had its share for now
@@ -117,6 +118,15 @@ class StoreUnusable(RequestError):
     def __init__(self, message: str, place: str) -> None:
         super().__init__(message, "Tell the operator: the server's log says which store it is.")
         self.place = place
+
+
+class Damaged(RequestError):
+    """What was stored is not as it was written: the disk, or somebody, has changed it."""
+
+    def __init__(
+        self, message: str, advice: str = "Tell the operator: staithe doctor --deep finds all that is damaged."
+    ) -> None:
+        super().__init__(message, advice)
 
 
 class Busy(RequestError):

@@ -24,12 +24,29 @@ class SyncStatus(StrEnum):
 
 
 class SyncData(Struct, frozen=True):
-    """The data of an export's sync; `file` is empty once it was deleted or has expired."""
+    """The data of an export's sync; `file` is empty once it was deleted or has expired.
+
+    `checksums` are those of the file, None if it was written before there were any.
+    """
 
     file: str
     records: int
     bytes: int
     kept_until: int
+    checksums: bytes | None = None
+
+
+class RejectFile(Struct, frozen=True):
+    """A file of rejects: its name, how many they are, and its checksums, None if it is of before there were any."""
+
+    name: str
+    count: int
+    checksums: bytes | None = None
+
+
+def to_reject_file(name: str | None, count: int, checksums: bytes | None) -> RejectFile | None:
+    """What a row says of a file of rejects; None if there is none."""
+    return None if name is None else RejectFile(name, count, checksums)
 
 
 UNFINISHED: Final = (SyncStatus.PENDING, SyncStatus.ACTIVE)
@@ -48,8 +65,7 @@ class Sync(Struct, frozen=True, kw_only=True):
     ended_at: int | None = None
     callback_url: str | None = None
     attempts: int = 0
-    reject_file: str | None = None
-    reject_count: int = 0
+    rejects: RejectFile | None = None
     data: SyncData | None = None
 
 

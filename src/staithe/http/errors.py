@@ -29,6 +29,7 @@ STATUSES: Final[Mapping[type[RequestError], int]] = {
     errors.TooLarge: 413,
     errors.StorageFull: 413,
     errors.StoreUnusable: 503,
+    errors.Damaged: 500,
     errors.TooManyRequests: 429,
     errors.Busy: 503,
 }
@@ -51,6 +52,8 @@ def to_answer(error: RequestError) -> Answer:
     if isinstance(error, errors.NotAuthenticated):
         fault = ', error="invalid_token"' if isinstance(error, errors.InvalidToken) else ""
         headers["WWW-Authenticate"] = f'{BASIC_CHALLENGE}, Bearer realm="Staithe"{fault}'
+    if isinstance(error, errors.Damaged):
+        LOGGER.error("%s", error.message)
     if isinstance(error, errors.Busy):
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, ValidationFailed):

@@ -18,11 +18,12 @@ from staithe import __version__
 from staithe.clock import Clock
 from staithe.domain.backups import FORMAT, FORMAT_VERSION, Folder, Manifest, Report, Step
 from staithe.domain.companies import Company
-from staithe.domain.errors import Busy, Gone
+from staithe.domain.errors import Busy, Damaged, Gone
 from staithe.services.stores import CompanyStore, Stores
 from staithe.staging.backup_file import BackupWriter
 from staithe.storage import backup
 from staithe.storage.database import Connection
+from staithe.storage.pages import page_faults
 from staithe.storage.schema import schema_version
 
 MOST_ROUNDS: Final = 50
@@ -36,7 +37,11 @@ LOST_FILE_ADVICE: Final = (
     "Someone has deleted it. Delete what names it (the staged data of its definition, or the data of its sync), "
     "then call staithe backup again."
 )
+DAMAGED_FILE_ADVICE: Final = LOST_FILE_ADVICE.removeprefix("Someone has deleted it. ")
+DAMAGED_STORE_ADVICE: Final = "Restore the last backup under another name, and see what staithe doctor --deep says."
 Named = tuple[Folder, str]
+Listed = tuple[Folder, str, bytes | None]
+"""A file that a row names: its folder, its name, its checksums."""
 
 
 class Written(Struct, frozen=True):
@@ -60,11 +65,25 @@ def back_up(stores: Stores, company: Company, target: Target, clock: Clock, repo
         Conflict: the file exists already, or cannot be written.
         StorageFull: the disk of the backup is full.
         Gone: a file that a row names is not there.
+        Damaged: a file, or a page of the store, is not as it was written.
         Busy: files were deleted faster than they could be copied.
     """
     store = stores.open(company)
+    check_store(store)
     with BackupWriter(target.path, replace=target.replaces) as writer:
         return write_moment(stores, store, writer, clock, report)
+
+
+def check_store(store: CompanyStore) -> None:
+    """Make sure that every page of a store can be read: rows that lie on a damaged one may be passed over in silence.
+
+    Raises:
+        Damaged: one cannot.
+    """
+    with store.database.read() as connection:
+        faults = page_faults(connection, is_quick=True)
+    if faults:
+        raise Damaged(f"The store of company {store.company.name} is damaged: {faults[0]}.", DAMAGED_STORE_ADVICE)
 
 
 def write_moment(stores: Stores, store: CompanyStore, writer: BackupWriter, clock: Clock, report: Report) -> Written:
@@ -85,7 +104,11 @@ def write_moment(stores: Stores, store: CompanyStore, writer: BackupWriter, cloc
 
 
 def copy_files(
-    store: CompanyStore, files: Sequence[Named], missed: set[Named], writer: BackupWriter, report: Report
+    store: CompanyStore,
+    files: Sequence[Listed],
+    missed: set[Named],
+    writer: BackupWriter,
+    report: Report,
 ) -> set[Named]:
     """Copy the files that the backup does not have yet; gives those that are gone.
 
@@ -98,18 +121,21 @@ def copy_files(
 
     Raises:
         Gone: a row still names a file that was missed before.
+        Damaged: a file is not as it was written.
     """
     missing: set[Named] = set()
-    for number, (folder, name) in enumerate(files, start=1):
+    for number, (folder, name, checksums) in enumerate(files, start=1):
         if (folder, name) in missed:
             path = f"{folder.value}/{name}"
             raise Gone(f"The company's store names the file {path}, which is not there.", LOST_FILE_ADVICE)
         if (folder, name) not in writer.files:
             try:
                 with store.folders[folder].open(name) as source:
-                    writer.add_file(folder, name, source)
+                    writer.add_file(folder, name, source, checksums)
             except FileNotFoundError:
                 missing.add((folder, name))
+            except Damaged as error:
+                raise Damaged(error.message, DAMAGED_FILE_ADVICE) from error
         report(Step.FILES, number, len(files), writer.bytes)
     return missing
 
@@ -143,7 +169,11 @@ def write_rows(connection: Connection, writer: BackupWriter, report: Report) -> 
 
 
 def make_manifest(
-    store: CompanyStore, connection: Connection, writer: BackupWriter, files: Sequence[Named], moment: int
+    store: CompanyStore,
+    connection: Connection,
+    writer: BackupWriter,
+    files: Sequence[Listed],
+    moment: int,
 ) -> Manifest:
     """What the backup says of itself. Files that only an earlier round has copied are not in it."""
     return Manifest(
@@ -155,5 +185,5 @@ def make_manifest(
         created_at=moment,
         match_columns=backup.match_columns(connection),
         tables=writer.tables,
-        files=[writer.files[file] for file in files],
+        files=[writer.files[folder, name] for folder, name, _ in files],
     )

@@ -63,6 +63,7 @@ def read_of_sync(caller: Caller, sync_id: int, query: ListQuery) -> DataPage:
         ValidationFailed: it is no sync of an export.
         NotAllowed: another user started it.
         Gone: the data was deleted, or has expired.
+        Damaged: what the disk has is not what was written.
         StagingUnavailable: the object store fails.
     """
     with caller.database.read() as connection:
@@ -77,6 +78,8 @@ def read_of_definition(caller: Caller, element: Element, definition_id: int, que
     Raises:
         NotAllowed: another user started that sync.
         Gone: the data was deleted, or has expired.
+        Damaged: what the disk has is not what was written.
+        StagingUnavailable: the object store fails.
     """
     key = DefinitionKey(EXPORTS, definition_id)
     with caller.database.read() as connection:
@@ -94,7 +97,7 @@ def open_data(caller: Caller, sync: Sync, query: ListQuery) -> DataPage:
     if not sync.data.file or sync.data.kept_until <= caller.now:
         raise gone
     try:
-        reader = ExportReader(caller.store.exports, sync.data.file)
+        reader = ExportReader(caller.store.exports, sync.data.file, sync.data.checksums)
         reader.hold(query.limit, query.offset)
     except FileNotFoundError:
         raise gone from None

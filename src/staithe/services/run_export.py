@@ -48,7 +48,7 @@ def attempt_export(run: Run) -> None:
             size = writer.finish()
     kept_until = run.clock() + parse_duration(definition.data_retention_duration) // MICROSECOND
     try:
-        end(run, plan, ids, SyncData(writer.file.name, len(ids), size, kept_until))
+        end(run, plan, ids, SyncData(writer.file.name, len(ids), size, kept_until, writer.file.checksums))
     except OutcomeUnknown:
         # A row may name the file.
         raise

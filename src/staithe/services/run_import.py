@@ -29,6 +29,7 @@ from staithe.services.sync_run import (
     get_definition,
     log_steps,
     log_uploads,
+    read_upload,
     record_change,
     take_steps,
 )
@@ -109,7 +110,7 @@ def batches_left(under_way: ImportRun) -> Iterator[RecordBatch]:
         if position + upload.records <= done:
             position += upload.records
             continue
-        for batch in under_way.run.store.staging.read(upload.file, CHUNK_RECORDS):
+        for batch in read_upload(under_way.run, upload, CHUNK_RECORDS):
             # A file can have a batch without rows, which is no chunk.
             if batch.num_rows and position + batch.num_rows > done:
                 yield batch.slice(max(done - position, 0))
@@ -356,7 +357,7 @@ def end(under_way: ImportRun) -> None:
     files = [chunk.reject_file for chunk in under_way.chunks if chunk.reject_file is not None]
     try:
         for file in files:
-            rejects.append(file)
+            rejects.append(file.name, file.checksums)
         for chunk in under_way.chunks:
             counts.update(chunk.reject_counts)
         reject_file = rejects.finish()
@@ -368,7 +369,7 @@ def end(under_way: ImportRun) -> None:
             contacts = touched & sets.load_set(connection, CONTACTS_SET, touched.chunk_numbers())
             results = take_steps(run, connection, plan.steps, contacts, now) if plan.steps else []
             begun, done = write_log(under_way, counts, results)
-            finish(run, connection, begun, (reject_file, rejects.count), behind_the_end=done)
+            finish(run, connection, begun, reject_file, behind_the_end=done)
             import_chunks.forget_chunks(connection, run.sync.id)
             staged_files = uploads.remove_of_sync(connection, run.sync.id)
     except OutcomeUnknown:
@@ -378,7 +379,7 @@ def end(under_way: ImportRun) -> None:
         rejects.discard()
         raise
     run.store.staging.delete(staged_files)
-    run.store.rejects.delete(files)
+    run.store.rejects.delete(file.name for file in files)
 
 
 def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[StepResult]) -> tuple[SyncLog, SyncLog]:

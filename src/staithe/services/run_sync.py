@@ -20,6 +20,7 @@ from staithe.services.sync_run import (
     LeaseLost,
     Run,
     SyncEnd,
+    UploadDamaged,
     end_in_error,
     get_definition,
 )
@@ -32,6 +33,10 @@ FAILURES: Final[Mapping[str, codes.StatusCode]] = {
     SYNC_ACTIONS: codes.STAGING_FAILED,
     IMPORTS: codes.IMPORT_FAILED,
     EXPORTS: codes.EXPORT_FAILED,
+}
+DAMAGES: Final[Mapping[str, codes.StatusCode]] = {
+    SYNC_ACTIONS: codes.STAGING_DAMAGED,
+    IMPORTS: codes.IMPORT_DAMAGED,
 }
 ATTEMPTS: Final[Mapping[str, Callable[[Run], None]]] = {
     SYNC_ACTIONS: attempt_sync_actions,
@@ -76,8 +81,8 @@ def bring_to_end(run: Run) -> None:
         LOGGER.warning("sync %s of company %s: the store is busy, to be tried again", sync.id, store.company.name)
         with store.database.write(alone=False) as connection:
             syncs.release_lease(connection, sync.id, run.owner)
-    except Exception:
-        end_after_failure(run)
+    except Exception as error:
+        end_after_failure(run, error)
 
 
 def hand_back(run: Run) -> None:
@@ -88,8 +93,8 @@ def hand_back(run: Run) -> None:
         LOGGER.info("sync %s of company %s is handed back", run.sync.id, run.store.company.name)
 
 
-def end_after_failure(run: Run) -> None:
-    """End a sync whose attempt has raised something; in its handler.
+def end_after_failure(run: Run, error: Exception) -> None:
+    """End a sync whose attempt has raised `error`; in its handler.
 
     Who takes a sync over deletes what this attempt may have been reading: then there is no failure to tell of.
     """
@@ -105,7 +110,10 @@ def end_after_failure(run: Run) -> None:
     error_id = uuid.uuid4().hex
     what = "error %s: sync %s of company %s failed"
     LOGGER.exception(what, error_id, sync.id, company, extra={"error_id": error_id})
-    end_in_error(run, FAILURES[sync.definition.kind], error_id=error_id)
+    if isinstance(error, UploadDamaged):
+        end_in_error(run, DAMAGES[sync.definition.kind], error_id=error_id, upload_id=error.upload.id)
+    else:
+        end_in_error(run, FAILURES[sync.definition.kind], error_id=error_id)
 
 
 def definition_exists(run: Run) -> bool:

@@ -18,8 +18,8 @@ from staithe.domain.id_set import IdSet
 from staithe.domain.identifiers import IdentifierKind
 from staithe.domain.plan import StepResult, SyncPlan, plan_sync, set_names
 from staithe.domain.sync_actions import CONTACTS_SET
-from staithe.domain.syncs import SyncLog
-from staithe.services.sync_run import Run, finish, get_definition, log_steps, log_uploads, take_steps
+from staithe.domain.syncs import RejectFile, SyncLog
+from staithe.services.sync_run import Run, finish, get_definition, log_steps, log_uploads, read_upload, take_steps
 from staithe.staging.matching import OUTCOMES, match_batch
 from staithe.staging.rejects import RejectWriter
 from staithe.storage import contacts, sets, uploads
@@ -42,7 +42,7 @@ class Matches:
     known: IdSet = field(default_factory=IdSet)
     records: int = 0
     known_records: int = 0
-    reject_file: str | None = None
+    reject_file: RejectFile | None = None
 
     def __enter__(self) -> None:
         return None
@@ -90,7 +90,7 @@ def match_uploads(
     find_emails = partial(contacts.match_emails, connection)
     with matches:
         for upload in staged:
-            for batch in run.store.staging.read(upload.file):
+            for batch in read_upload(run, upload):
                 run.go_on()
                 matched = match_batch(batch, plan.identifier_field, plan.identifier, all_contacts, find_emails)
                 rows, numbers, reasons = matched.rejected(matches.records + 1)
@@ -129,7 +129,7 @@ def write_effects(
     now = run.clock()
     results = take_steps(run, connection, plan.steps, matches.known, now)
     log = write_log(run, plan, staged, matches, results)
-    finish(run, connection, log, (matches.reject_file, matches.rejects.count))
+    finish(run, connection, log, matches.reject_file)
     return uploads.remove_of_sync(connection, run.sync.id)
 
 

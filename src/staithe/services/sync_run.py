@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from staithe.clock import Clock
 from staithe.domain import codes
 from staithe.domain.definitions import StoredDefinition
+from staithe.domain.errors import Damaged
 from staithe.domain.id_set import IdSet, SetChange, merge_changes
 from staithe.domain.limits import UNMAPPED_NAMES_LOGGED
 from staithe.domain.pauses import USUAL_PAUSES
 from staithe.domain.plan import SetStep, StepResult, apply_step, set_names
-from staithe.domain.syncs import LogEntry, Sync, SyncLog, SyncStatus
+from staithe.domain.syncs import LogEntry, RejectFile, Sync, SyncLog, SyncStatus
 from staithe.services.stores import CompanyStore
+from staithe.staging.arrow_folder import GATHERED_ROWS
+from staithe.staging.rows import RecordBatch
 from staithe.storage import definitions, import_chunks, sets, syncs, uploads
 from staithe.storage.database import Connection
 from staithe.storage.uploads import Upload
@@ -25,6 +28,14 @@ class LeaseLost(Exception):
 
 class HandedBack(Exception):
     """The worker was told to stop: what this attempt has not committed is left to another worker."""
+
+
+class UploadDamaged(Exception):
+    """What was uploaded is not as it was written: the sync ends in error, and nothing that is wrong is applied."""
+
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(f"upload {upload.id} ({upload.file}) is damaged")
+        self.upload = upload
 
 
 class DefinitionDeleted(Exception):
@@ -82,6 +93,19 @@ def get_definition(connection: Connection, sync: Sync, *, hold: bool = False) ->
     return stored
 
 
+def read_upload(run: Run, upload: Upload, rows: int = GATHERED_ROWS) -> Iterator[RecordBatch]:
+    """The staged rows of an upload, each batch checked before it is given.
+
+    Raises:
+        UploadDamaged: the file is gone, or what comes next is not as it was written.
+        StagingUnavailable: the object store fails.
+    """
+    try:
+        yield from run.store.staging.read(upload.file, upload.checksums, rows)
+    except (Damaged, FileNotFoundError) as error:
+        raise UploadDamaged(upload) from error
+
+
 def take_steps(run: Run, connection: Connection, steps: Sequence[SetStep], known: IdSet, now: int) -> list[StepResult]:
     """Take a plan's steps in order, and write the sets they changed and how."""
     reads_whole_sets = any(step.instead_of_uploaded for step in steps)
@@ -130,7 +154,7 @@ def finish(
     run: Run,
     connection: Connection,
     log: SyncLog,
-    rejects: tuple[str | None, int] = (None, 0),
+    rejects: RejectFile | None = None,
     behind_the_end: SyncLog | None = None,
 ) -> None:
     """End a sync as its log says, and write the log; the line of its end is added here.
@@ -139,7 +163,7 @@ def finish(
         run: the attempt.
         connection: a write transaction.
         log: the lines before that of the end.
-        rejects: the file of its rejects, and how many they are.
+        rejects: the file of its rejects, if it has any.
         behind_the_end: the lines that follow it.
 
     Raises:
@@ -171,4 +195,4 @@ def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
         syncs.add_log(connection, run.sync.id, log.entries)
         uploads.release_from_sync(connection, run.sync.id)
         import_chunks.forget_chunks(connection, run.sync.id)
-    run.store.rejects.delete(chunk.reject_file for chunk in chunks if chunk.reject_file is not None)
+    run.store.rejects.delete(chunk.reject_file.name for chunk in chunks if chunk.reject_file is not None)

@@ -152,11 +152,16 @@ def read_log(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[LogEn
 
 
 def read_rejected(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[Reject], int]:
-    """One page of a sync's rejects in the order of their records, and how many there are."""
-    sync = read(caller, sync_id)
-    if sync.reject_file is None:
+    """One page of a sync's rejects in the order of their records, and how many there are.
+
+    Raises:
+        Damaged: what the disk has is not what was written.
+        StagingUnavailable: the object store fails.
+    """
+    rejects = read(caller, sync_id).rejects
+    if rejects is None:
         return [], 0
-    return read_rejects(caller.store.rejects, sync.reject_file, query.limit, query.offset), sync.reject_count
+    return read_rejects(caller.store.rejects, rejects, query.limit, query.offset), rejects.count
 
 
 def delete(caller: Caller, sync_id: int) -> None:

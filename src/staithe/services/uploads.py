@@ -141,6 +141,7 @@ class ReceivingUpload:
             has_mapped_field=self.reader.has_mapped_field,
             created_at=self.caller.now,
             created_by=self.caller.name,
+            checksums=self.writer.checksums,
         )
 
     def repeat_answer(self, connection: Connection, kept: KeptAnswer) -> Sync | None:

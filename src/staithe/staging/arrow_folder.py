@@ -15,6 +15,8 @@ from typing import BinaryIO, Final, Self
 import pyarrow as pa
 
 from staithe.domain.errors import StagingUnavailable
+from staithe.staging.arrow_reader import open_arrow
+from staithe.staging.checksums import PieceWriter
 from staithe.staging.files import DiskFullGuard, Files
 from staithe.staging.local_files import LocalFiles
 
@@ -23,7 +25,6 @@ ENDING: Final = ".arrow"
 GATHERED_ROWS: Final = 65_536
 # Handing a small batch to another thread costs more than compressing it.
 WRITE_OPTIONS: Final = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-READ_OPTIONS: Final = pa.ipc.IpcReadOptions(use_threads=False)
 
 
 class ArrowFolder:
@@ -47,37 +48,44 @@ class ArrowFolder:
         """Begin a file. It comes to be when the writer's `finish` returns."""
         return ArrowFileWriter(self, schema)
 
-    def read(self, name: str, rows: int = GATHERED_ROWS) -> Iterator[pa.RecordBatch]:
+    def read(self, name: str, checksums: bytes | None, rows: int = GATHERED_ROWS) -> Iterator[pa.RecordBatch]:
         """The rows of a file in batches of at least `rows`, if it has them; one batch is in memory at a time.
+
+        Args:
+            name: of the file.
+            checksums: of it, as its writer had them; None if it was written before there were any.
+            rows: as many as a batch should have.
 
         Raises:
             FileNotFoundError: there is no such file.
+            Damaged: what comes next is not as it was written.
             StagingUnavailable: the object store fails.
         """
         gathered: list[pa.RecordBatch] = []
-        with self.files.open_whole(name) as source, pa.ipc.open_file(source, options=READ_OPTIONS) as reader:
-            for number in range(reader.num_record_batches):
-                gathered.append(reader.get_batch(number))
+        with open_arrow(self.files.open_whole(name), name, checksums) as reader:
+            for number in range(reader.batches):
+                gathered.append(reader.get(number))
                 if sum(batch.num_rows for batch in gathered) >= rows:
                     yield pa.concat_batches(gathered)
                     gathered.clear()
         if gathered:
             yield pa.concat_batches(gathered)
 
-    def read_rows(self, name: str, limit: int, offset: int) -> list[dict[str, object]]:
+    def read_rows(self, name: str, checksums: bytes | None, limit: int, offset: int) -> list[dict[str, object]]:
         """Some rows of a file as dictionaries; only the batches that hold them, or come before, are read.
 
         Raises:
             FileNotFoundError: there is no such file.
+            Damaged: what was read is not as it was written.
             StagingUnavailable: the object store fails.
         """
         rows: list[dict[str, object]] = []
         first = 0
-        with self.files.map(name) as source, pa.ipc.open_file(source, options=READ_OPTIONS) as reader:
-            for number in range(reader.num_record_batches):
+        with open_arrow(self.files.open(name), name, checksums) as reader:
+            for number in range(reader.batches):
                 if len(rows) == limit:
                     break
-                batch = reader.get_batch(number)
+                batch = reader.get(number)
                 begin = max(offset - first, 0)
                 if begin < batch.num_rows:
                     rows.extend(batch.slice(begin, limit - len(rows)).to_pylist())
@@ -146,9 +154,15 @@ class ArrowFileWriter:
         self.schema = schema
         self.name = f"{uuid.uuid4().hex}{ENDING}"
         self.new = folder.files.begin(self.name)
-        self.writer = pa.ipc.new_file(self.new.file, schema, options=WRITE_OPTIONS)
+        self.pieces = PieceWriter(self.new.file)
+        self.writer = pa.ipc.new_file(self.pieces.sink, schema, options=WRITE_OPTIONS)
         self.rows = 0
         self.finished = False
+
+    @property
+    def checksums(self) -> bytes:
+        """Those of what is written, for the row that names the file."""
+        return bytes(self.pieces.packed)
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch.
@@ -158,6 +172,7 @@ class ArrowFileWriter:
         """
         with DiskFullGuard():
             self.writer.write_batch(batch)
+            self.pieces.end_piece()
         self.rows += batch.num_rows
 
     def finish(self) -> int:
@@ -169,6 +184,7 @@ class ArrowFileWriter:
         """
         with DiskFullGuard():
             self.writer.close()
+            self.pieces.end_piece()
         size = self.new.finish()
         self.finished = True
         return size

@@ -24,6 +24,7 @@ import msgspec
 from staithe.domain.backups import FileEntry, Folder, Manifest, TableEntry, TableShape
 from staithe.domain.errors import Conflict, StorageFull
 from staithe.staging.backup_rows import Row, RowWriter
+from staithe.staging.checksums import PieceChecker
 from staithe.staging.files import NO_SPACE_ERRORS
 from staithe.staging.local_files import UNFINISHED_ENDING, sync_folder
 
@@ -72,11 +73,20 @@ class BackupWriter:
         if self.path.exists() and not self.replaces:
             raise Conflict(f"{self.path} exists already.", "Choose another name, or replace it with --force.")
 
-    def add_file(self, folder: Folder, name: str, source: BinaryIO) -> int:
-        """Copy a file into the backup, and give its bytes."""
+    def add_file(self, folder: Folder, name: str, source: BinaryIO, checksums: bytes | None) -> int:
+        """Copy a file into the backup, and give its bytes.
+
+        Raises:
+            Damaged: it is not as it was written.
+        """
+        checker = None if checksums is None else PieceChecker(f"{folder.value}/{name}", checksums)
         with BackupDiskGuard(), closing(EntryWriter(self.archive, file_entry(folder, name))) as entry:
             while piece := source.read(PIECE_BYTES):
+                if checker is not None:
+                    checker.feed(piece)
                 entry.write(piece)
+        if checker is not None:
+            checker.finish()
         self.files[folder, name] = FileEntry(folder=folder, name=name, bytes=entry.bytes, sha256=entry.sha256)
         return entry.bytes
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 
 from staithe.domain.backups import ValueKind
-from staithe.staging.arrow_folder import READ_OPTIONS, WRITE_OPTIONS
+from staithe.staging.arrow_folder import WRITE_OPTIONS
+from staithe.staging.arrow_reader import READ_OPTIONS
 
 Row = tuple[Any, ...]
 TYPES: Final[Mapping[ValueKind, pa.DataType]] = {

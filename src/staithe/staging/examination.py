@@ -26,7 +26,7 @@ def try_folder(folder: ArrowFolder) -> None:
         writer.write(batch)
         writer.finish()
     try:
-        if pa.Table.from_batches(folder.read(writer.name)).num_rows != ROWS:
+        if pa.Table.from_batches(folder.read(writer.name, writer.checksums)).num_rows != ROWS:
             raise ValueError("what was read is not what was written")
     finally:
         folder.delete([writer.name])

@@ -17,7 +17,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from staithe.staging.arrow_folder import READ_OPTIONS, ArrowFileWriter, ArrowFolder
+from staithe.staging.arrow_folder import ArrowFileWriter, ArrowFolder
+from staithe.staging.arrow_reader import ArrowReader, open_arrow
 from staithe.staging.files import DiskFullGuard, open_unnamed
 
 MOST_BATCH_RECORDS: Final = 8192
@@ -65,33 +66,41 @@ class ExportWriter:
 class ExportReader:
     """Reads the data of an export; open from its creation on, so that a deleted file can be read to its end.
 
+    Args:
+        folder: where the file is.
+        name: of the file.
+        checksums: of it; None if it was written before there were any.
+
     Raises:
         FileNotFoundError: the file is gone.
+        Damaged: it is not as it was written.
         StagingUnavailable: the object store fails.
     """
 
-    def __init__(self, folder: ArrowFolder, name: str) -> None:
+    def __init__(self, folder: ArrowFolder, name: str, checksums: bytes | None) -> None:
         self.scratch = folder.files.scratch
-        self.source = folder.files.open(name)
         self.held: HeldPieces | None = None
-        self.reader = pa.ipc.open_file(self.source, options=READ_OPTIONS)
+        self.reader: ArrowReader = open_arrow(folder.files.open(name), name, checksums)
         metadata: Any = self.reader.schema.metadata
         self.batch_records = int(metadata[BATCH_RECORDS_KEY])
         self.fields: list[str] = msgspec.json.decode(metadata[FIELDS_KEY])
 
     def hold(self, limit: int, offset: int) -> None:
-        """Have some records on this machine, if they are not: then to give them out cannot fail half-way.
+        """Check some records, and have them on this machine if they are not: so an answer does not fail half-way.
 
         From then on `lines` gives these and no others.
 
         Raises:
             FileNotFoundError: the file was deleted meanwhile.
+            Damaged: they are not as they were written.
             StagingUnavailable: the object store fails.
         """
-        if self.scratch is None:
-            return
         try:
-            self.held = HeldPieces(self.read_lines(limit, offset), self.scratch)
+            if self.scratch is None:
+                for number in self.batches_of(limit, offset):
+                    self.reader.check(number)
+            else:
+                self.held = HeldPieces(self.read_lines(limit, offset), self.scratch)
         except BaseException:
             self.close()
             raise
@@ -102,20 +111,23 @@ class ExportReader:
 
     def read_lines(self, limit: int, offset: int) -> Iterator[bytes]:
         end = offset + limit
-        for number in range(offset // self.batch_records, self.reader.num_record_batches):
+        for number in self.batches_of(limit, offset):
             first = number * self.batch_records
-            if first >= end:
-                return
-            column = self.reader.get_batch(number).column(0)
+            column = self.reader.get(number).column(0)
             _, offsets, data = column.buffers()
             places = np.frombuffer(offsets, np.int64)
             begin, stop = max(offset - first, 0), min(end - first, len(column))
             if begin < stop:
                 yield data.slice(int(places[begin]), int(places[stop] - places[begin])).to_pybytes()
 
+    def batches_of(self, limit: int, offset: int) -> range:
+        """The batches that hold some records."""
+        stop = -(-(offset + limit) // self.batch_records)
+        return range(offset // self.batch_records, min(stop, self.reader.batches))
+
     def close(self) -> None:
         """Close the file."""
-        self.source.close()
+        self.reader.close()
         if self.held is not None:
             self.held.file.close()
 

@@ -75,14 +75,6 @@ class Files(Protocol):
         """
         ...
 
-    def map(self, name: str) -> pa.NativeFile:
-        """Open a file to read some of it once; mapped into memory where that can be.
-
-        Raises:
-            FileNotFoundError: there is none.
-        """
-        ...
-
     def delete(self, names: Iterable[str]) -> None:
         """Delete files; those that are gone already are no error."""
         ...

@@ -46,10 +46,6 @@ class LocalFiles:
         """See `Files`."""
         return (self.root / name).open("rb")
 
-    def map(self, name: str) -> pa.NativeFile:
-        """See `Files`."""
-        return pa.memory_map(str(self.root / name))
-
     def delete(self, names: Iterable[str]) -> None:
         """See `Files`."""
         for name in names:

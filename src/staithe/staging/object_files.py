@@ -66,10 +66,6 @@ class ObjectFiles:
         copy.seek(0)
         return copy
 
-    def map(self, name: str) -> pa.NativeFile:
-        """See `Files`."""
-        return self.open(name)
-
     def delete(self, names: Iterable[str]) -> None:
         """See `Files`. The first one that cannot be deleted ends it."""
         for name in names:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from staithe.domain.codes import REJECT_REASONS
-from staithe.domain.syncs import Reject
+from staithe.domain.syncs import Reject, RejectFile
 from staithe.staging.arrow_folder import ArrowFileWriter, ArrowFolder
 from staithe.staging.rows import text_column
 
@@ -72,20 +72,24 @@ class RejectWriter:
         for reason, count in Counter(reasons).items():
             self.counts[REJECT_REASONS[reason].code] += count
 
-    def append(self, name: str) -> None:
-        """Write the rejects of another file of the folder behind the others."""
+    def append(self, name: str, checksums: bytes | None) -> None:
+        """Write the rejects of another file of the folder behind the others.
+
+        Raises:
+            Damaged: it is not as it was written.
+        """
         if self.writer is None:
             self.writer = self.folder.create(reject_schema(self.fields))
-        for batch in self.folder.read(name):
+        for batch in self.folder.read(name, checksums):
             self.write(batch.columns)
             self.count_all(batch.column("code").to_pylist())
 
-    def finish(self) -> str | None:
-        """Make the file durable, and give its name; None if there was no reject."""
+    def finish(self) -> RejectFile | None:
+        """Make the file durable; None if there was no reject."""
         if self.writer is None:
             return None
         self.writer.finish()
-        return self.writer.name
+        return RejectFile(self.writer.name, self.count, self.writer.checksums)
 
     def discard(self) -> None:
         """Leave nothing behind."""
@@ -97,7 +101,13 @@ class RejectWriter:
             self.writer.__exit__(None, None, None)
 
 
-def read_rejects(folder: ArrowFolder, name: str, limit: int, offset: int) -> list[Reject]:
-    """One page of the rejects in a file, by record number."""
-    rows: list[Any] = folder.read_rows(name, limit, offset)
+def read_rejects(folder: ArrowFolder, file: RejectFile, limit: int, offset: int) -> list[Reject]:
+    """One page of the rejects in a file, by record number.
+
+    Raises:
+        FileNotFoundError: the file is gone.
+        Damaged: it is not as it was written.
+        StagingUnavailable: the object store fails.
+    """
+    rows: list[Any] = folder.read_rows(file.name, file.checksums, limit, offset)
     return [Reject(r["record_index"], r["code"], r["field_values"], tuple(r["invalid_fields"])) for r in rows]

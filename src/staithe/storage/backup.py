@@ -44,15 +44,15 @@ CONTROL_TABLES: Final = (USER, COMPANY_LIMITS)
 """What a backup holds of the control store: the rows of its company."""
 
 FILE_COLUMNS: Final = (
-    (UPLOAD.c.file, Folder.STAGING),
-    (IMPORT_CHUNK.c.reject_file, Folder.REJECTS),
-    (SYNC.c.data_file, Folder.EXPORTS),
-    (SYNC.c.reject_file, Folder.REJECTS),
+    (UPLOAD.c.file, UPLOAD.c.checksums, Folder.STAGING),
+    (IMPORT_CHUNK.c.reject_file, IMPORT_CHUNK.c.reject_checksums, Folder.REJECTS),
+    (SYNC.c.data_file, SYNC.c.data_checksums, Folder.EXPORTS),
+    (SYNC.c.reject_file, SYNC.c.reject_checksums, Folder.REJECTS),
 )
-"""Which folder's files a column names; those first that may be deleted soonest."""
+"""Which folder's files a column names, and the column of their checksums; those first that may be deleted soonest."""
 
 
-FILE_NAMES: Final = {(column.table.name, column.name): folder for column, folder in FILE_COLUMNS}
+FILE_NAMES: Final = {(column.table.name, column.name): folder for column, _, folder in FILE_COLUMNS}
 """(table, column) -> of which folder it names files."""
 
 
@@ -121,8 +121,8 @@ def match_columns(connection: Connection) -> list[str]:
     return dialect.of(connection).match_index_columns(connection)
 
 
-def named_files(connection: Connection) -> Iterator[tuple[Folder, str]]:
-    """(folder, name) of each file that a row names; those first that may be deleted soonest."""
-    for column, folder in FILE_COLUMNS:
-        for name in connection.execute(select(column).where(column != "")).scalars():
-            yield folder, name
+def named_files(connection: Connection) -> Iterator[tuple[Folder, str, bytes | None]]:
+    """(folder, name, checksums) of each file that a row names; those first that may be deleted soonest."""
+    for column, checksums, folder in FILE_COLUMNS:
+        for name, packed in connection.execute(select(column, checksums).where(column != "")):
+            yield folder, name, packed

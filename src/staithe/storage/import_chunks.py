@@ -10,6 +10,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Row, bindparam, delete, insert, select
 
 from staithe.domain.id_set import IdSet
+from staithe.domain.syncs import RejectFile, to_reject_file
 from staithe.storage.tables import IMPORT_CHUNK
 
 
@@ -27,14 +28,15 @@ class ImportChunk(Struct, frozen=True):
     contacts: IdSet
     reject_counts: Mapping[str, int]
     american_dates: Mapping[str, int]
-    reject_file: str | None
+    reject_file: RejectFile | None
 
 
 def to_chunk(row: Row[Any]) -> ImportChunk:
     counts = msgspec.json.decode(row.reject_counts, type=dict[str, int])
     dates = msgspec.json.decode(row.american_dates or b"{}", type=dict[str, int])
     contacts = IdSet.from_chunks([row.contacts])
-    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, dates, row.reject_file)
+    rejects = to_reject_file(row.reject_file, sum(counts.values()), row.reject_checksums)
+    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, dates, rejects)
 
 
 IS_OF_SYNC: Final = IMPORT_CHUNK.c.sync_id == bindparam("of_sync")
@@ -56,7 +58,8 @@ def add_chunk(connection: Connection, sync_id: int, chunk: ImportChunk) -> None:
             "contacts": chunk.contacts.to_bytes(),
             "reject_counts": msgspec.json.encode(chunk.reject_counts),
             "american_dates": msgspec.json.encode(chunk.american_dates),
-            "reject_file": chunk.reject_file,
+            "reject_file": chunk.reject_file and chunk.reject_file.name,
+            "reject_checksums": chunk.reject_file and chunk.reject_file.checksums,
         },
     )
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from staithe.domain.codes import Severity
 from staithe.domain.definitions import DefinitionKey
 from staithe.domain.list_query import ListQuery, PropertyType
-from staithe.domain.syncs import UNFINISHED, LogEntry, Sync, SyncData, SyncStatus
+from staithe.domain.syncs import UNFINISHED, LogEntry, RejectFile, Sync, SyncData, SyncStatus, to_reject_file
 from staithe.storage import counters
 from staithe.storage.definition_keys import is_of_definition, parameters_of
 from staithe.storage.listing import columns_of, read_page
@@ -94,11 +94,10 @@ def to_sync(row: Row[Any]) -> Sync:
         ended_at=row.ended_at,
         callback_url=row.callback_url,
         attempts=row.attempts,
-        reject_file=row.reject_file,
-        reject_count=row.reject_count,
+        rejects=to_reject_file(row.reject_file, row.reject_count, row.reject_checksums),
         data=None
         if row.data_file is None
-        else SyncData(row.data_file, row.data_records, row.data_bytes, row.data_kept_until),
+        else SyncData(row.data_file, row.data_records, row.data_bytes, row.data_kept_until, row.data_checksums),
     )
 
 
@@ -262,7 +261,7 @@ def finish(
     owner: str,
     status: SyncStatus,
     at: int,
-    rejects: tuple[str | None, int] = (None, 0),
+    rejects: RejectFile | None = None,
 ) -> bool:
     """End a sync. False, and nothing is changed, if `owner` no longer holds it: then another worker does.
 
@@ -272,9 +271,11 @@ def finish(
         owner: who must hold its lease.
         status: a final state.
         at: when it ended.
-        rejects: the file of its rejects, and how many they are.
+        rejects: the file of its rejects, if it has any.
     """
-    end = {"status": status.value, "ended_at": at, "reject_file": rejects[0], "reject_count": rejects[1]}
+    end: dict[str, Any] = {"status": status.value, "ended_at": at}
+    if rejects is not None:
+        end |= {"reject_file": rejects.name, "reject_count": rejects.count, "reject_checksums": rejects.checksums}
     return connection.execute(FINISH, {"sync_id": sync_id, "owner": owner, **end}).rowcount == 1
 
 
@@ -359,7 +360,9 @@ Forgetting: TypeAlias = tuple[Select[Any], Update]
 def to_forgetting(which: ColumnElement[bool]) -> Forgetting:
     """What reads the files of syncs that have data, and what forgets them."""
     where = and_(SYNC.c.data_file != "", which)
-    return select(SYNC.c.data_file).where(where), update(SYNC).where(where).values(data_file="", data_bytes=0)
+    return select(SYNC.c.data_file).where(where), update(SYNC).where(where).values(
+        data_file="", data_bytes=0, data_checksums=None
+    )
 
 
 FORGET_DATA: Final = to_forgetting(IS_IT)
@@ -391,7 +394,8 @@ def forget_data(connection: Connection, forgetting: Forgetting, parameters: Mapp
 def save_data(connection: Connection, sync_id: int, data: SyncData) -> None:
     """Name the data of an export's sync."""
     values = {"data_file": data.file, "data_records": data.records, "data_bytes": data.bytes}
-    connection.execute(UPDATE_SYNC, {"sync_id": sync_id, **values, "data_kept_until": data.kept_until})
+    kept = {"data_kept_until": data.kept_until, "data_checksums": data.checksums}
+    connection.execute(UPDATE_SYNC, {"sync_id": sync_id, **values, **kept})
 
 
 SELECT_LATEST: Final = (

@@ -217,6 +217,7 @@ UPLOAD: Final = Table(
     Column("has_mapped_field", Boolean, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", TEXT, nullable=False),
+    Column("checksums", LargeBinary),
     Index("upload_by_definition", "definition_kind", "definition_id", "sync_id"),
     Index("upload_by_sync", "sync_id"),
 )
@@ -258,6 +259,8 @@ SYNC: Final = Table(
     Column("data_bytes", BigInteger),
     Column("data_kept_until", BigInteger),
     Column("callback_until", BigInteger),
+    Column("reject_checksums", LargeBinary),
+    Column("data_checksums", LargeBinary),
     Index("sync_by_status", "status", "id"),
     Index("sync_by_definition", "definition_kind", "definition_id", "status"),
     Index("sync_by_creation", "created_at"),
@@ -287,6 +290,7 @@ IMPORT_CHUNK: Final = Table(
     Column("reject_counts", LargeBinary, nullable=False),
     Column("reject_file", TEXT),
     Column("american_dates", LargeBinary),
+    Column("reject_checksums", LargeBinary),
 )
 
 SYNC_CREATION: Final = Table(

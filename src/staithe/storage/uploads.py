@@ -16,7 +16,10 @@ from staithe.storage.tables import IDEMPOTENCY, UPLOAD
 
 
 class Upload(Struct, frozen=True, kw_only=True):
-    """A staged file: how many records it has, its bytes on disk, and the names in it that no field has."""
+    """A staged file: how many records it has, its bytes on disk, and the names in it that no field has.
+
+    `checksums` are those of the file, None if it was written before there were any.
+    """
 
     id: int = 0
     definition: DefinitionKey
@@ -29,6 +32,7 @@ class Upload(Struct, frozen=True, kw_only=True):
     has_mapped_field: bool
     created_at: int
     created_by: str
+    checksums: bytes | None = None
 
 
 def to_upload(row: Row[Any]) -> Upload:
@@ -44,6 +48,7 @@ def to_upload(row: Row[Any]) -> Upload:
         has_mapped_field=row.has_mapped_field,
         created_at=row.created_at,
         created_by=row.created_by,
+        checksums=row.checksums,
     )
 
 
@@ -77,6 +82,7 @@ def add_upload(connection: Connection, upload: Upload) -> int:
             "has_mapped_field": upload.has_mapped_field,
             "created_at": upload.created_at,
             "created_by": upload.created_by,
+            "checksums": upload.checksums,
         },
     )
     return upload_id
