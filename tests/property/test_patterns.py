@@ -100,7 +100,7 @@ def test_no_pattern_takes_more_than_the_product_of_the_lengths(database: Databas
 
 def test_no_search_takes_more_than_the_product_of_the_lengths(database: Database) -> None:
     with database.read() as connection:
-        for pattern in ("*a*a*a*a*a*a*b", "*" + "a" * 900 + "b*", "*" * 900 + "b"):
+        for pattern in ("*a*a*a*a*a*a*b", "*" + "a" * 100 + "b*", "*" * 900 + "b"):
 
             def find(text: str, pattern: str = pattern) -> None:
                 found = select(func.coalesce(like(column(connection, text), pattern), False))

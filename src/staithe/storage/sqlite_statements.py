@@ -66,7 +66,7 @@ def to_glob_set(is_negated: bool, rising: list[tuple[str, str]]) -> str:
         highest = max(high for _, high in ranges)
         if highest == "^":
             return highest
-        ranges.insert(0, (highest, highest))
+        ranges = [(highest, highest), *ranges]
     return f"[{'^' * is_negated}{''.join(f'{low}-{high}' for low, high in ranges)}]"
 
 
