@@ -198,8 +198,9 @@ def test_schemas_of_another_version(running: RunningServer) -> None:
         [
             "schema",
             "failure",
-            f"south: 99, newer than {newest}",
-            "Upgrade Staithe, and start no server of this version: it does not know what these stores hold.",
+            f"south: 99 of {newest}; it was made by a newer Staithe: its schema is 99, and Staithe {__version__} "
+            f"knows no newer one than {newest}. Use the version that made it.",
+            "This version refuses these stores: it does not know what they hold.",
         ],
         [
             "schema",

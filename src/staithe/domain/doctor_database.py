@@ -39,15 +39,15 @@ def schemas(deployment: Deployment) -> Iterator[Finding]:
     """Every store's schema is one that this Staithe knows."""
     if not deployment.schemas:
         return
-    newer = [f"{s.store}: {s.version}, newer than {s.newest}" for s in deployment.schemas if s.version > s.newest]
+    refused = [f"{s.store}: {s.version} of {s.newest}; it {s.fault}" for s in deployment.schemas if s.fault]
     older = [f"{s.store}: {s.version} of {s.newest}" for s in deployment.schemas if s.version < s.newest]
-    if newer:
-        advice = "Upgrade Staithe, and start no server of this version: it does not know what these stores hold."
-        yield Finding("schema", Outcome.FAILURE, some(newer), advice)
+    if refused:
+        advice = "This version refuses these stores: it does not know what they hold."
+        yield Finding("schema", Outcome.FAILURE, some(refused), advice)
     if older:
         advice = "The next start of a server brings them up to date. Back them up before."
         yield Finding("schema", Outcome.WARNING, some(older), advice)
-    if not newer and not older:
+    if not refused and not older:
         yield Finding("schema", Outcome.OK, f"the newest, in stores: {len(deployment.schemas):,}")
 
 

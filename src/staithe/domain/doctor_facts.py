@@ -43,6 +43,8 @@ class SchemaFacts(Struct, frozen=True):
     newest: int
     schema: str = ""
     """Its schema in PostgreSQL."""
+    fault: str = ""
+    """Why this version refuses it, after `the store`; empty if it does not."""
 
 
 class SqliteFacts(Struct, frozen=True):

@@ -112,11 +112,11 @@ class StorageFull(RequestError):
 class StoreUnusable(RequestError):
     """A store is missing, or not of this version. Nothing was changed, and to try again does not help.
 
-    `place` says where it is, for operators: it is not in the message, which clients get.
+    `place` says where it is, for operators: it is not in the message if clients may get that.
     """
 
-    def __init__(self, message: str, place: str) -> None:
-        super().__init__(message, "Tell the operator: the server's log says which store it is.")
+    def __init__(self, message: str, advice: str, place: str) -> None:
+        super().__init__(message, advice)
         self.place = place
 
 

@@ -84,7 +84,7 @@ class Stores:
         """The store of a company.
 
         Raises:
-            StoreUnusable: it is missing. The log says so, and where it was, once.
+            StoreUnusable: it is missing, or not of this version. The log says so, and where it is, once.
         """
         with self.lock:
             if company.id not in self.opened:

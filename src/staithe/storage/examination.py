@@ -18,7 +18,7 @@ from staithe.domain.syncs import SyncStatus
 from staithe.storage import postgres
 from staithe.storage.database import Database, SqliteDatabase
 from staithe.storage.postgres_database import PostgresDatabase
-from staithe.storage.schema import migration_scripts, schema_version
+from staithe.storage.schema import migration_scripts, read_past, schema_version
 from staithe.storage.tables import COMPANY, SYNC, UPLOAD
 
 SYNCHRONOUS: Final = ("off", "normal", "full", "extra")
@@ -180,9 +180,10 @@ def reason_of(error: BaseException) -> str:
 
 def schema_facts(connection: Connection, store: str, migrations: str) -> SchemaFacts:
     """How far a store's schema is, and how far it could be."""
-    newest = len(migration_scripts(migrations, connection.dialect.name))
+    scripts = migration_scripts(migrations, connection.dialect.name)
+    past = read_past(connection)
     schema = connection.get_execution_options().get(postgres.SCHEMA, "")
-    return SchemaFacts(store, schema_version(connection), newest, schema)
+    return SchemaFacts(store, past.version, len(scripts), schema, past.fault(scripts))
 
 
 SELECT_COMPANIES: Final = select(COMPANY.c.id, COMPANY.c.name).order_by(COMPANY.c.id)
