@@ -11,7 +11,14 @@ import msgspec
 from msgspec import Struct, field
 
 from staithe.domain.company_limits import CompanyLimits
-from staithe.domain.limits import ACCESS_TOKEN_LIFE, MOST_UPLOADS, SECOND, STAGING_QUOTA_KB, SYNCS_PER_HOUR
+from staithe.domain.limits import (
+    ACCESS_TOKEN_LIFE,
+    MOST_CONNECTIONS,
+    MOST_UPLOADS,
+    SECOND,
+    STAGING_QUOTA_KB,
+    SYNCS_PER_HOUR,
+)
 from staithe.domain.pauses import Pauses
 
 HANDOVER: Final = "STAITHE_SETTINGS"
@@ -40,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     http_workers: int = 1
     workers: int = 1
     request_timeout_seconds: float = 60.0
+    most_connections: int = MOST_CONNECTIONS
     most_uploads: int = MOST_UPLOADS
     staging_quota_kb: int = STAGING_QUOTA_KB
     uploads_at_once: int | None = None

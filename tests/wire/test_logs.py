@@ -173,17 +173,17 @@ def test_a_fault_has_the_error_id_that_its_answer_has(talkative: RunningServer) 
     }
 
 
-def test_lines_of_libraries_have_the_same_form(talkative: RunningServer) -> None:
+def test_a_line_of_a_connection_that_was_ended(talkative: RunningServer) -> None:
     parts = urlsplit(talkative.url)
     with socket.create_connection((parts.hostname, parts.port)) as connection:
         connection.sendall(b"this is no HTTP\r\n\r\n")
         assert b"400" in connection.recv(1000)
-    line = line_of(talkative, logger="uvicorn.error")
+    line = line_of(talkative, logger="staithe.http.connections")
     assert line == {
         "level": "warning",
         "process": "http",
-        "logger": "uvicorn.error",
-        "message": "Invalid HTTP request received.",
+        "logger": "staithe.http.connections",
+        "message": "a connection of 127.0.0.1 was ended: malformed",
     }
 
 

@@ -31,6 +31,14 @@ ServeWorkers = Annotated[
 RequestTimeout = Annotated[
     float, typer.Option(min=0.1, help="Seconds a request may take; then 503, and nothing is stored.")
 ]
+MostConnections = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        help="Connections that an HTTP process has open at once; for one more an idle one is closed, "
+        "and if there is none it is 503.",
+    ),
+]
 MaxUploads = Annotated[int, typer.Option(min=1, help="Uploads that an HTTP process receives at once; one more is 503.")]
 StagingQuota = Annotated[int, typer.Option(min=1, help="kB that one company may have staged; more is 413.")]
 AccessTokenSeconds = Annotated[

@@ -54,6 +54,18 @@ CONTRACTED_CONTACTS: Final = 10_000_000
 STAGING_QUOTA_KB: Final = CONTRACTED_CONTACTS * STAGING_KB_PER_CONTACT
 """What a company may have staged unless the operator says otherwise, in kB [bulk-FAQs: 500 GB in its example]."""
 
+HEADER_BYTES: Final = 32 * 1024
+"""The headers of one request; more is 431 [ours: twice what others take, for cookies of a shared domain]."""
+
+URL_BYTES: Final = 32 * 1024
+"""The URL of one request; more is 414 [ours: twice what a `search` of the Application API may have]."""
+
+GZIP_MEMBERS: Final = 100_000
+"""Gzip members in one body [ours: an empty one has 20 bytes, and takes a microsecond]."""
+
+MOST_CONNECTIONS: Final = 1000
+"""Connections that one HTTP process has open at once, unless the operator says otherwise [ours]."""
+
 MOST_UPLOADS: Final = 32
 """Uploads that one HTTP process receives at once, unless the operator says otherwise [ours]."""
 

@@ -32,5 +32,16 @@ class Pauses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     figures_seconds: float = 5.0
     """How old the numbers of the stores in `/metrics` may be."""
 
+    head_seconds: float = 20.0
+    """In which a request's line and headers must come, and before them the TLS handshake."""
+
+    idle_seconds: float = 75.0
+    """How long a connection is kept between two requests. More than the clients' own: who closes an idle connection
+    first must not be us, just as a request is on its way. httpx drops one after 5 seconds; load balancers after 60 or
+    so."""
+
+    unread_seconds: float = 30.0
+    """How long a client may take nothing of its answer."""
+
 
 USUAL_PAUSES = Pauses()

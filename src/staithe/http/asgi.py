@@ -40,7 +40,8 @@ HOST: Final = re.compile(r"[A-Za-z0-9!$&'()*+,;=\-._~:\[\]@%]*")
 
 def build_application(app: App) -> Rim:
     """The whole HTTP side of a server as an ASGI application."""
-    return Rim([*bulk_routes(app), *rest_routes(app), *public_routes(app)])
+    routes = [*bulk_routes(app), *rest_routes(app), *public_routes(app)]
+    return Rim(routes, app.settings.request_timeout_seconds)
 
 
 def bulk_routes(app: App) -> list[Route]:
@@ -118,9 +119,14 @@ class Rim:
     """What every request passes: its path is brought to its canonical spelling, it is observed, and it is answered.
 
     Before a refusal the rest of the body is read: many clients send all of it before they look at the answer.
+
+    Args:
+        routes: all of them.
+        timeout_seconds: how long a body may take, also one that is not wanted.
     """
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], timeout_seconds: float) -> None:
+        self.timeout_seconds = timeout_seconds
         self.known = spellings(route.path for route in routes)
         self.table = RouteTable(routes)
 
@@ -128,6 +134,7 @@ class Rim:
         if scope["type"] == "lifespan":
             await live(receive, send)
             return
+        begun = asyncio.get_running_loop().time()
         path = canonical_path(scope["path"], self.known)
         found = self.table.find(path)
         request = Request(scope, path, found.parameters, receive)
@@ -136,7 +143,7 @@ class Rim:
             answer = await self.answer(request, found, route)
             observed.status = answer.status
             if answer.status >= HTTPStatus.BAD_REQUEST:
-                await request.drain()
+                await request.drain(begun + self.timeout_seconds)
             media_type = BULK_MEDIA_TYPE if route is None else route.media_type
             await send_answer(send, request, answer, media_type, observed.id)
 

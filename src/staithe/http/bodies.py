@@ -8,20 +8,31 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 from staithe.domain.errors import Busy, Failure, ParseFailed, TooLarge, ValidationFailed
+from staithe.domain.limits import GZIP_MEMBERS, UPLOAD_BYTES
 from staithe.http.requests import Request
 
 OBJECT_BYTES: Final = 4 * 1024 * 1024
 """A JSON object that is no upload: a contact list may be sent with many membershipAdditions."""
 
 INFLATED_PIECE_BYTES: Final = 256 * 1024
+DEFLATED_PIECE_BYTES: Final = 16 * 1024
+"""zlib copies what it has not read yet, at the end of each member: of so little, all members together cost little."""
+
 ANY_WINDOW: Final = zlib.MAX_WBITS | 32
 """zlib's code for: gzip or zlib, told by the first bytes."""
 
 
 class Inflater:
-    """Undoes gzip piece by piece, giving at most 256 KiB at a time, so that a bomb fills no memory."""
+    """Undoes gzip piece by piece, at most 256 KiB at a time, so that a bomb fills no memory. Linear in what it is fed.
 
-    def __init__(self) -> None:
+    Args:
+        most_bytes: compressed bytes that it takes.
+    """
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.bytes = 0
+        self.members = 1
         self.inflater = zlib.decompressobj(ANY_WINDOW)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -30,21 +41,36 @@ class Inflater:
         Zero bytes behind a member are skipped, as gzip does: tapes and block devices are padded so.
 
         Raises:
-            ParseFailed: the bytes are no gzip.
+            ParseFailed: the bytes are no gzip, or have too many members.
+            TooLarge: they are too many.
         """
+        self.bytes += len(data)
+        if self.bytes > self.most_bytes:
+            raise TooLarge(f"The request is over {self.most_bytes} bytes.", limitBytes=self.most_bytes)
+        view = memoryview(data)
         try:
-            while data:
-                if self.inflater.eof:
-                    data = data.lstrip(b"\0")
-                    if not data:
-                        return
-                    self.inflater = zlib.decompressobj(ANY_WINDOW)
-                piece = self.inflater.decompress(data, INFLATED_PIECE_BYTES)
-                data = self.inflater.unused_data if self.inflater.eof else self.inflater.unconsumed_tail
-                if piece:
-                    yield piece
+            for start in range(0, len(data), DEFLATED_PIECE_BYTES):
+                yield from self.feed_piece(bytes(view[start : start + DEFLATED_PIECE_BYTES]))
         except zlib.error as error:
             raise ParseFailed(f"Must be gzip, as Content-Encoding says: {error}.") from None
+
+    def feed_piece(self, data: bytes) -> Iterator[bytes]:
+        while data:
+            if self.inflater.eof:
+                data = data.lstrip(b"\0")
+                if not data:
+                    return
+                self.begin_member()
+            piece = self.inflater.decompress(data, INFLATED_PIECE_BYTES)
+            data = self.inflater.unused_data if self.inflater.eof else self.inflater.unconsumed_tail
+            if piece:
+                yield piece
+
+    def begin_member(self) -> None:
+        self.members += 1
+        if self.members > GZIP_MEMBERS:
+            raise ParseFailed(f"Must be gzip of at most {GZIP_MEMBERS} members.")
+        self.inflater = zlib.decompressobj(ANY_WINDOW)
 
     def finish(self) -> None:
         """The compressed bytes are all there.
@@ -56,17 +82,25 @@ class Inflater:
             raise ParseFailed("Must be gzip, as Content-Encoding says, but its end is missing.")
 
 
-async def read_pieces(request: Request, deadline: float | None = None) -> AsyncIterator[bytes]:
+async def read_pieces(
+    request: Request, deadline: float | None = None, most_bytes: int = UPLOAD_BYTES
+) -> AsyncIterator[bytes]:
     """The body, inflated if it is gzipped.
+
+    Args:
+        request: whose body it is.
+        deadline: until when it must have come, by the event loop's clock.
+        most_bytes: of a gzipped body as it is sent. Whoever asks counts what comes out.
 
     Raises:
         ValidationFailed: an encoding that is not known.
-        Busy: it did not come before `deadline` (of the event loop's clock), or the client went away.
+        TooLarge: it is gzipped, and over `most_bytes` all the same.
+        Busy: it did not come in time, or the client went away.
     """
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip", "deflate", ""):
         raise ValidationFailed(Failure("Content-Encoding", "Must be gzip, or left out.", encoding))
-    inflater = Inflater() if encoding in ("gzip", "x-gzip", "deflate") else None
+    inflater = Inflater(most_bytes) if encoding in ("gzip", "x-gzip", "deflate") else None
     stream = aiter(request.stream())
     while True:
         try:
@@ -92,7 +126,7 @@ async def read_object(request: Request, deadline: float | None = None) -> bytes:
     if not request.has_body:
         return b""
     body = bytearray()
-    async for piece in read_pieces(request, deadline):
+    async for piece in read_pieces(request, deadline, OBJECT_BYTES):
         body += piece
         if len(body) > OBJECT_BYTES:
             raise TooLarge(f"The request is over {OBJECT_BYTES} bytes.", limitBytes=OBJECT_BYTES)

@@ -36,7 +36,7 @@ STATUSES: Final[Mapping[type[RequestError], int]] = {
 
 BASIC_CHALLENGE: Final = 'Basic realm="Staithe", charset="UTF-8"'
 
-PHRASES: Final = {413: "Content Too Large"}
+PHRASES: Final = {413: "Content Too Large", 414: "URI Too Long"}
 """Where Python's name differs between versions: that of RFC 9110."""
 
 

@@ -7,33 +7,49 @@ requests that it has begun.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
+import resource
 import socket
 import sys
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 
 from staithe.app import build_or_exit
 from staithe.config import Settings, from_environment
 from staithe.http.asgi import build_application
+from staithe.http.connections import Connection, Door
 from staithe.observing import lifetime
 from staithe.orphan import stop_with
 from staithe.processes import name_process
 
+LOGGER: Final = logging.getLogger(__name__)
+TICKS_PER_SECOND = 10
+"""Of uvicorn's main loop."""
+
 STOP_SECONDS = 15
 """What requests that are under way have to end in; the supervisor waits longer."""
 
-KEEP_ALIVE_SECONDS = 75
-"""More than the clients' own: who closes an idle connection first must not be us, just as a request is on its way.
-httpx drops one after 5 seconds, which is also uvicorn's default; load balancers after 60 or so."""
+OTHER_FILES = 512
+"""What a process has open beside its connections: stores, staged files, connections to databases."""
 
 
 class Server(uvicorn.Server):
     """Says when it answers, by a byte into a pipe."""
 
-    def __init__(self, config: uvicorn.Config, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door, ready: int) -> None:
         super().__init__(config)
+        self.door = door
         self.ready = ready
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, once a second."""
+        if counter % TICKS_PER_SECOND == 0:
+            self.door.sweep()
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -54,9 +70,11 @@ def run(settings: Settings, files: str, supervisor: int) -> None:
     name_process("http")
     lifetime.start("http", settings)
     application = build_application(build_or_exit(settings))
+    door = Door(most_that_fit(settings.most_connections), settings.pauses)
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http=cast("type[asyncio.Protocol]", partial(Connection, door)),
+        ws="none",
         lifespan="on",
         log_config=None,
         log_level="warning",
@@ -66,11 +84,26 @@ def run(settings: Settings, files: str, supervisor: int) -> None:
         proxy_headers=False,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    config.load()
+    # The door does the handshakes, so that they are counted and end.
+    door.tls, config.ssl = config.ssl, None
     stop_with(supervisor)
-    Server(config, ready).run(sockets=[socket.socket(fileno=listener)])
+    Server(config, door, ready).run(sockets=[socket.socket(fileno=listener)])
+
+
+def most_that_fit(most: int) -> int:
+    """So many of the connections that are wanted as the process may have files open; its limit is raised for them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= most + OTHER_FILES:
+        if soft != resource.RLIM_INFINITY and soft < most + OTHER_FILES:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most + OTHER_FILES, hard))
+        return most
+    fitting = max(hard - OTHER_FILES, hard // 2)
+    LOGGER.warning("%d connections at once, not %d: the process may have %d files open", fitting, most, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return fitting
 
 
 if __name__ == "__main__":

@@ -76,12 +76,17 @@ class Request:
             if message.get("body"):
                 yield message["body"]
 
-    async def drain(self) -> None:
-        """Read what is left of the body and forget it, as long as it keeps coming and is not too much."""
+    async def drain(self, deadline: float) -> None:
+        """Read what is left of the body and forget it, as long as it keeps coming and is not too much.
+
+        Args:
+            deadline: until when, by the event loop's clock.
+        """
         rest = 0
+        now = asyncio.get_running_loop().time
         try:
             while not self.ended and rest <= DRAIN_BYTES:
-                async with asyncio.timeout(DRAIN_IDLE_SECONDS):
+                async with asyncio.timeout_at(min(deadline, now() + DRAIN_IDLE_SECONDS)):
                     rest += len((await self.receive()).get("body", b""))
         except TimeoutError:
             return

@@ -62,6 +62,15 @@ REQUESTS_RUNNING: Final = Gauge(
     registry=REGISTRY,
     multiprocess_mode="livesum",
 )
+CONNECTIONS: Final = Gauge(
+    "staithe_http_connections", "Connections that are open.", registry=REGISTRY, multiprocess_mode="livesum"
+)
+CONNECTIONS_ENDED: Final = Counter(
+    "staithe_http_connections_ended",
+    "Connections that the server has ended before time.",
+    ["reason"],
+    registry=REGISTRY,
+)
 UPLOADS: Final = Counter("staithe_uploads", "Uploads by what became of them.", ["format", "outcome"], registry=REGISTRY)
 UPLOAD_RECEIVED_BYTES: Final = Counter(
     "staithe_upload_received_bytes", "Bytes of uploads, after gunzip.", registry=REGISTRY

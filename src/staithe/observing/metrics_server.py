@@ -30,6 +30,9 @@ class MetricsServer(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """One request."""
 
+    timeout = 20
+    """Seconds for which a client may send and take nothing."""
+
     def do_GET(self) -> None:
         """Tell the metrics, and nothing else."""
         assert isinstance(self.server, MetricsServer)
