@@ -27,6 +27,7 @@ from tests.support.whole_company import everything, fill
 FRAMING_PART = 0.05
 SHOWN_BYTES = 3000
 MOST_SHOWN = 10
+OF_THE_BYSTANDER = b"what nobody else sees"
 
 
 @pytest.fixture
@@ -111,6 +112,7 @@ def test_whatever_is_asked_no_request_is_the_servers_fault_and_nobody_else_notic
     fill(api)
     bystander, _ = server.new_company("bystander")
     fill(bystander)
+    bystander.new_list(OF_THE_BYSTANDER.decode())
     before = everything(bystander)
     processes = all_processes(server)
     login = api.bulk("GET", "/contacts/lists").request.headers["authorization"]
@@ -147,6 +149,8 @@ def send_all(wire: Wire, login: str, requests: int, chance: random.Random) -> tu
             faults.append(shown(number, content, repr(error).encode()))
             continue
         statuses[status] += 1
+        if OF_THE_BYSTANDER in body:
+            faults.append(f"another company's: {shown(number, content, body)}")
         if status >= 500:
             faults.append(shown(number, content, body))
     wire.close()
