@@ -28,7 +28,7 @@ REFINERS: Final = {
 }
 """Methods that make another statement of one."""
 
-KEEPERS: Final = {"cache", "lru_cache", "built_once"}
+KEEPERS: Final = {"cache", "lru_cache", "built_once", "kept_with_catalogue", "kept_with_table"}
 """Decorators of functions that build a statement once for each argument."""
 
 EXEMPT: Final[Mapping[str, str]] = {

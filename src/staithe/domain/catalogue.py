@@ -10,9 +10,9 @@ from typing import Final
 from staithe.domain.fields import CONTACT_FIELDS, Field
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Contact fields by id, ascending; names are found in any case."""
+    """Contact fields by id, ascending; names are found in any case. It equals itself alone."""
 
     fields: tuple[Field, ...]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +10,8 @@ from sqlalchemy import Connection, MetaData, Row, Table, bindparam, insert, sele
 from staithe.domain.catalogue import STANDARD, Catalogue
 from staithe.domain.fields import Field
 from staithe.storage import counters, tables
+from staithe.storage.dialect import SCHEMA
+from staithe.storage.known_catalogues import catalogue_of, kept_with_catalogue
 from staithe.storage.listing import columns_of
 from staithe.storage.tables import CONTACT, CONTACT_FIELD
 
@@ -23,8 +24,8 @@ UPDATE_FIELD: Final = update(CONTACT_FIELD).where(CONTACT_FIELD.c.id == bindpara
 
 def load_catalogue(connection: Connection) -> Catalogue:
     """The company's contact fields at this moment."""
-    own = own_fields(connection)
-    return Catalogue(STANDARD.fields + own) if own else STANDARD
+    company = (connection.engine.url, connection.get_execution_options().get(SCHEMA))
+    return catalogue_of(connection, company, own_fields(connection))
 
 
 def own_fields(connection: Connection) -> tuple[Field, ...]:
@@ -36,7 +37,7 @@ def to_field(row: Row[Any]) -> Field:
     return msgspec.convert({str(name): value for name, value in columns_of(row).items()}, Field)
 
 
-@lru_cache(maxsize=256)
+@kept_with_catalogue
 def contact_table(catalogue: Catalogue) -> Table:
     """The table of contacts with a column for each stored field of a catalogue."""
     return CONTACT if catalogue is STANDARD else tables.contact_table(catalogue.stored, MetaData())

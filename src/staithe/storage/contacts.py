@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.storage import counters, dialect, sets
 from staithe.storage.contact_fields import contact_table
+from staithe.storage.known_catalogues import kept_with_catalogue, kept_with_table
 from staithe.storage.listing import columns_of, like, to_sql
 from staithe.storage.searching import find_page
 from staithe.storage.tables import CONTACT, ID_SET, ID_SET_CHUNK
@@ -61,13 +62,13 @@ def search_columns(catalogue: Catalogue) -> Iterator[tuple[str, PropertyType, Co
 SEARCH_TYPES: Final = {DataType.DATE: PropertyType.TIME, DataType.NUMBER: PropertyType.NUMBER}
 
 
-@lru_cache(maxsize=256)
+@kept_with_catalogue
 def searchable(catalogue: Catalogue) -> Mapping[str, PropertyType]:
     """Everything contacts can be searched by, with its type."""
     return {name: kind for name, kind, _ in search_columns(catalogue)}
 
 
-@lru_cache(maxsize=256)
+@kept_with_catalogue
 def columns_by_property(catalogue: Catalogue) -> Mapping[str, ColumnElement[Any]]:
     """The column of each property that contacts can be searched by."""
     return {name: column for name, _, column in search_columns(catalogue)}
@@ -103,22 +104,22 @@ def to_columns(values: Mapping[str, FieldValue], catalogue: Catalogue) -> dict[s
     return columns
 
 
-@lru_cache(maxsize=256)
+@kept_with_table
 def select_contacts(table: Table) -> Select[Any]:
     return select(table).where(table.c.id.in_(bindparam("ids", expanding=True))).order_by(table.c.id)
 
 
-@lru_cache(maxsize=256)
+@kept_with_table
 def select_contact(table: Table) -> Select[Any]:
     return select(table).where(table.c.id == bindparam("contact_id"))
 
 
-@lru_cache(maxsize=256)
+@kept_with_table
 def insert_contact(table: Table) -> Insert:
     return insert(table)
 
 
-@lru_cache(maxsize=256)
+@kept_with_table
 def update_contact(table: Table) -> Update:
     """Sets the columns that its parameters name."""
     return update(table).where(table.c.id == bindparam("contact_id"))

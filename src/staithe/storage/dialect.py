@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table
 from sqlalchemy.dialects import sqlite as sqlite_dialect
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql as postgresql_dialect
 
 T = TypeVar("T")
+SCHEMA: Final = "schema"
+"""The option of a connection that says in which schema of PostgreSQL it is."""
 
 
 class Dialect(Protocol):

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from sqlalchemy.exc import ArgumentError
 
 from staithe.domain.errors import Failure, ValidationFailed
+from staithe.storage.dialect import SCHEMA as SCHEMA
 
 LOGGER: Final = logging.getLogger(__name__)
 LOCK_WAIT_MILLISECONDS: Final = 30_000
@@ -24,7 +25,6 @@ POOLED_CONNECTIONS: Final = 8
 MORE_CONNECTIONS: Final = 56
 """Connections of one process beyond the pooled ones, while as many requests and syncs want one at once."""
 
-SCHEMA: Final = "schema"
 WRITES: Final = "writes"
 LOCKS: Final = "locks"
 HASTY: Final = "hasty"

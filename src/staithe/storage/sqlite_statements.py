@@ -31,6 +31,7 @@ from staithe.domain.fields import FieldValue
 from staithe.domain.identifiers import NUL
 from staithe.domain.wildcards import ANY_TEXT, CharacterSet, Literal, Piece, split_pattern
 from staithe.storage.folding import sqlite_fold
+from staithe.storage.known_catalogues import kept_with_table
 from staithe.storage.sqlite import derived as derived
 from staithe.storage.sqlite_exports import record_reader as record_reader
 
@@ -198,7 +199,7 @@ class ForMany(NamedTuple):
     columns: list[str]
 
 
-@lru_cache(maxsize=256)
+@kept_with_table
 def insert_of(table: Table, filled: tuple[str, ...], known: tuple[str, ...]) -> ForMany:
     """An INSERT of columns that hold no empty text, and of others.
 
@@ -208,7 +209,7 @@ def insert_of(table: Table, filled: tuple[str, ...], known: tuple[str, ...]) -> 
     return for_many(insert(table).values(columns).inline())
 
 
-@lru_cache(maxsize=256)
+@kept_with_table
 def update_of(table: Table, rules: tuple[tuple[str, UpdateRule], ...], known: tuple[str, ...]) -> ForMany:
     """An UPDATE of columns as their rules say, and of others."""
     columns = {name: apply_rule(rule, value_of(name), table.c[name]) for name, rule in rules}
