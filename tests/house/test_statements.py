@@ -33,6 +33,7 @@ KEEPERS: Final = {"cache", "lru_cache", "built_once", "kept_with_catalogue", "ke
 
 EXEMPT: Final[Mapping[str, str]] = {
     "backup": "a table is passed in; a backup runs a statement once a page of rows",
+    "damage": "`staithe doctor --deep` asks each store once",
     "control.add_restored": "a table and its columns are passed in, once a restore",
     "control.hint_pending": "hints are to get a store of their own",
     "control.hinted_companies": "hints are to get a store of their own",

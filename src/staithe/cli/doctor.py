@@ -28,6 +28,9 @@ def doctor(
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
     staging: StagingAddress = "",
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every page, row, set and file, too, which takes as long as a backup.")
+    ] = False,
     server: Annotated[
         list[str] | None,
         typer.Option(help="The URL of a server that should run, beside the one of --data. Repeatable."),
@@ -51,8 +54,10 @@ def doctor(
 
     Checks versions, schemas, clocks, durability, connections, Citus nodes, space,
     staging (one file is written, read and deleted), servers, stuck syncs and
-    forgotten files. Exit code 1 if a check fails, 0 if all is well or there are
-    only warnings.
+    forgotten files. With --deep every page of the stores is read, every file is
+    compared with its checksum, every set with the contacts, and every row with
+    what it names. Exit code 1 if a check fails, 0 if all is well or there are only
+    warnings.
     """
     target = Target(
         data=data.absolute(),
@@ -61,9 +66,14 @@ def doctor(
         urls=(*noted_url(data), *(server or [])),
         clock=make_clock(clock_file),
         limits=Limits(lease_seconds, stuck_minutes * MINUTE_SECONDS, processes),
+        is_deep=deep,
     )
-    with spinner("examining"):
-        findings = evaluate(examine(target))
+    with (progress := spinner("examining")):
+
+        def report(what: str, done: int, total: int) -> None:
+            progress.update(progress.task_ids[0], description=f"{what}, {done:,} of {total:,}")
+
+        findings = evaluate(examine(target, report))
     if json:
         print_json(to_json(findings))
     else:

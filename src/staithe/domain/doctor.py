@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from staithe.domain import doctor_citus, doctor_database, doctor_postgres, doctor_queue
+from staithe.domain import doctor_citus, doctor_damage, doctor_database, doctor_postgres, doctor_queue
 from staithe.domain.doctor_facts import Deployment, DiskFacts, Finding, Outcome
 
 Check = Callable[[Deployment], Iterable[Finding]]
@@ -125,4 +125,5 @@ CHECKS: Final[tuple[Check, ...]] = (
     doctor_queue.stuck_syncs,
     doctor_queue.lapsed_leases,
     doctor_queue.orphan_files,
+    doctor_damage.damage,
 )

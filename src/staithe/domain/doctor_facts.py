@@ -161,6 +161,25 @@ class FilesFacts(Struct, frozen=True):
     failure: str = ""
 
 
+class Damage(Struct, kw_only=True):
+    """What is wrong in one store and its files, after all of it was read."""
+
+    store: str
+    """A company's name, `control`, or `hints`."""
+    pages: list[str] = []
+    """What the database says of its own pages."""
+    rows: list[str] = []
+    """Rows that name what is not there."""
+    sets: list[str] = []
+    """Sets that do not fit the contacts."""
+    files: list[str] = []
+    """Files that are gone, or are not as they were written."""
+    checked: int = 0
+    """Files that were compared with their checksums."""
+    unchecked: int = 0
+    """Files of before there were checksums, which can be read."""
+
+
 class Limits(Struct, frozen=True):
     """What the checks measure by."""
 
@@ -188,3 +207,5 @@ class Deployment(Struct, frozen=True, kw_only=True):
     servers: tuple[ServerFacts, ...] = ()
     queues: tuple[QueueFacts, ...] = ()
     files: tuple[FilesFacts, ...] = ()
+    damage: tuple[Damage, ...] | None = None
+    """None if not everything was read."""

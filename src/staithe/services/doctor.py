@@ -25,6 +25,7 @@ from staithe.domain.doctor_facts import (
     StagingFacts,
 )
 from staithe.domain.errors import RequestError, StagingUnavailable
+from staithe.services.doctor_damage import DamageSearch, Report
 from staithe.services.machine import disk_facts, server_facts, software_facts
 from staithe.services.retention import ORPHAN_MIN_AGE_SECONDS
 from staithe.staging.area import StagingArea
@@ -59,6 +60,12 @@ class Target(Struct, frozen=True, kw_only=True):
     urls: tuple[str, ...]
     clock: Clock
     limits: Limits
+    is_deep: bool = False
+    """Whether every page, row, set and file is read, too."""
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
 
 
 class Examination:
@@ -68,8 +75,9 @@ class Examination:
         ValidationFailed: the database's URL is none, or the staging area's address.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, report: Report = silent) -> None:
         self.target = target
+        self.report = report
         self.area = StagingArea(target.staging, target.data)
         self.stores = open_as_they_are(target.data, target.database)
         self.unreadable: dict[str, str] = {}
@@ -85,6 +93,7 @@ class Examination:
         companies = self.look_at_control()
         for company in companies:
             self.look_at_company(company)
+        damage = DamageSearch(self.stores, self.area, self.report).run(companies) if self.target.is_deep else None
         self.stores.close()
         return Deployment(
             limits=self.target.limits,
@@ -100,6 +109,7 @@ class Examination:
             servers=tuple(map(server_facts, self.target.urls)),
             queues=tuple(self.queues),
             files=tuple(self.files),
+            damage=damage,
         )
 
     def look_at_disks(self) -> tuple[DiskFacts, ...]:
@@ -174,6 +184,6 @@ class Examination:
         return self.area.folder(f"companies/{company.id}/{folder}", make=make)
 
 
-def examine(target: Target) -> Deployment:
-    """Gather the facts of a deployment."""
-    return Examination(target).run()
+def examine(target: Target, report: Report = silent) -> Deployment:
+    """Gather the facts of a deployment; `report` is told how far that is where everything is read."""
+    return Examination(target, report).run()

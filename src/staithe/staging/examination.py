@@ -7,9 +7,11 @@ from typing import Final
 import pyarrow as pa
 
 from staithe.staging.arrow_folder import ENDING, ArrowFolder
+from staithe.staging.checksums import PieceChecker
 from staithe.staging.local_files import UNFINISHED_ENDING
 
 ROWS: Final = 1000
+READ_BYTES: Final = 1024 * 1024
 
 
 def try_folder(folder: ArrowFolder) -> None:
@@ -30,6 +32,26 @@ def try_folder(folder: ArrowFolder) -> None:
             raise ValueError("what was read is not what was written")
     finally:
         folder.delete([writer.name])
+
+
+def check_file(folder: ArrowFolder, name: str, checksums: bytes | None) -> None:
+    """Read all of a file, and compare it with its checksums if it has any.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        Damaged: it is not as it was written.
+        OSError: it cannot be read.
+        StagingUnavailable: the object store fails.
+    """
+    if checksums is None:
+        for _ in folder.read(name, None):
+            pass
+        return
+    checker = PieceChecker(name, checksums)
+    with folder.open(name) as source:
+        while piece := source.read(READ_BYTES):
+            checker.feed(piece)
+    checker.finish()
 
 
 def count_orphans(folder: ArrowFolder, named: set[str], min_age_seconds: float) -> int:

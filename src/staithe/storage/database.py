@@ -11,7 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection as Connection
 
-from staithe.domain.errors import Busy, StorageFull
+from staithe.domain.errors import Busy, Damaged, StorageFull
 from staithe.storage import sqlite
 
 WRITE_WAIT_SECONDS = 30
@@ -30,6 +30,7 @@ class Database(Protocol):
 
         Raises:
             Busy: the store cannot be had.
+            Damaged: what was read is not as it was written.
         """
         ...
 
@@ -143,6 +144,8 @@ def wrap_errors(driver: ModuleType) -> Generator[None]:
             raise Busy("The company's store is busy.", AGAIN) from error
         if driver.is_full(error):
             raise StorageFull("The server's disk is full.", "Tell the operator; nothing was stored.") from error
+        if driver.is_damaged(error):
+            raise Damaged(f"The store is damaged: {getattr(error, 'orig', error)}.") from error
         if driver.is_lost(error):
             raise Busy("The database cannot be reached.", AGAIN) from error
         raise

@@ -50,6 +50,14 @@ class StoresAsTheyAre(Protocol):
         """
         ...
 
+    def hints(self) -> AbstractContextManager[Connection] | None:
+        """A read transaction in the store of hints; None if there is none of its own.
+
+        Raises:
+            Unreadable: the store is not there, or the block cannot be done.
+        """
+        ...
+
     def company(self, company_id: int) -> AbstractContextManager[Connection]:
         """A read transaction in a company's store.
 
@@ -78,6 +86,11 @@ class SqliteFilesAsTheyAre:
     def control(self) -> AbstractContextManager[Connection]:
         """A read transaction in the control store."""
         return self.read(self.data / "control.db")
+
+    def hints(self) -> AbstractContextManager[Connection] | None:
+        """A read transaction in the store of hints, if there is one: a server makes it."""
+        path = self.data / "hints.db"
+        return self.read(path) if path.exists() else None
 
     def company(self, company_id: int) -> AbstractContextManager[Connection]:
         """A read transaction in a company's store."""
@@ -119,6 +132,9 @@ class PostgresSchemasAsTheyAre:
     def control(self) -> AbstractContextManager[Connection]:
         """A read transaction in the control store."""
         return self.read("control")
+
+    def hints(self) -> None:
+        """None: they are in the control store."""
 
     def company(self, company_id: int) -> AbstractContextManager[Connection]:
         """A read transaction in a company's store."""

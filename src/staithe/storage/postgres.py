@@ -126,6 +126,7 @@ ERRORS: Final = (exc.DBAPIError, exc.TimeoutError, psycopg.Error)
 BUSY_STATES: Final = ("40001", "40P01", "55P03", "57014", "53000", "53200", "53300", "53400")
 """Serialization, deadlock, lock time-out, cancelled, and too little of what the server has."""
 FULL_STATES: Final = ("53100",)
+DAMAGED_STATES: Final = ("XX001", "XX002")
 LOST_STATES: Final = ("57P01", "57P02", "57P03", "57P05", "25006")
 """Shut down, crashed, starting up; and read-only, as a standby is that was the primary."""
 
@@ -144,6 +145,11 @@ def is_busy(error: BaseException) -> bool:
 def is_full(error: BaseException) -> bool:
     """Whether the database's disk is full."""
     return state_of(error) in FULL_STATES
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether the database finds its own pages damaged."""
+    return state_of(error) in DAMAGED_STATES
 
 
 def is_lost(error: BaseException) -> bool:

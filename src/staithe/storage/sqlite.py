@@ -120,14 +120,15 @@ def begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("writes", False) else "BEGIN")
 
 
-ERRORS: Final = (exc.OperationalError, sqlite3.OperationalError)
+ERRORS: Final = (exc.DatabaseError, sqlite3.DatabaseError)
 """What a statement raises: SQLAlchemy's own, or the driver's if the rows went straight to it."""
 
 
 def code_of(error: BaseException) -> int:
     """SQLite's primary result code behind one of `ERRORS`; 0 if there is none."""
-    cause = error.orig if isinstance(error, exc.OperationalError) else error
-    return cause.sqlite_errorcode & 0xFF if isinstance(cause, sqlite3.OperationalError) else 0
+    cause = error.orig if isinstance(error, exc.DatabaseError) else error
+    # Of errors that the driver itself finds there is none.
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF
 
 
 def is_busy(error: BaseException) -> bool:
@@ -138,6 +139,11 @@ def is_busy(error: BaseException) -> bool:
 def is_full(error: BaseException) -> bool:
     """Whether the disk is full."""
     return code_of(error) == sqlite3.SQLITE_FULL
+
+
+def is_damaged(error: BaseException) -> bool:
+    """Whether the file is not as SQLite has written it."""
+    return code_of(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def is_lost(_error: BaseException) -> bool:
