@@ -16,9 +16,10 @@ from staithe.staging.area import StagingArea
 from staithe.staging.examination import check_file
 from staithe.storage.backup import named_files
 from staithe.storage.damage import row_faults, set_faults
-from staithe.storage.database import Connection, newest_schema, schema_version
+from staithe.storage.database import Connection
 from staithe.storage.examination import StoresAsTheyAre, Unreadable
 from staithe.storage.pages import part_faults, parts_of
+from staithe.storage.schema import newest_schema, schema_version
 
 Reading = Callable[[], AbstractContextManager[Connection]]
 Report = Callable[[str, int, int], None]
