@@ -47,6 +47,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     http_workers: int = 1
     workers: int = 1
     request_timeout_seconds: float = 60.0
+    query_timeout_seconds: float = 60.0
+    sync_timeout_seconds: float = 6 * 3600.0
     most_connections: int = MOST_CONNECTIONS
     most_uploads: int = MOST_UPLOADS
     staging_quota_kb: int = STAGING_QUOTA_KB

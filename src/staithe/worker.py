@@ -192,7 +192,18 @@ class Worker:
         store, sync, pause = claim.store, claim.sync, self.app.settings.pauses.staging_seconds
         with sync_fields(store, sync):
             try:
-                run_observed(Run(store, sync, claim.owner, self.app.clock, self.stopping.is_set, pause))
+                run_observed(
+                    Run(
+                        store,
+                        sync,
+                        claim.owner,
+                        self.app.clock,
+                        should_stop=self.stopping.is_set,
+                        is_lost=lambda: self.leases.is_lost(claim),
+                        pause_seconds=pause,
+                        most_seconds=self.app.settings.sync_timeout_seconds,
+                    )
+                )
             finally:
                 self.leases.leave(claim)
         if sync.callback_url:

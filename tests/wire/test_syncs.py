@@ -359,6 +359,19 @@ def test_a_sync_can_be_deleted_when_it_has_ended(api: Api) -> None:
         assert (answer.status_code, answer.json()["message"]) == (410, "Sync 1 was removed: syncs are kept for a year.")
 
 
+def test_a_sync_can_be_deleted_before_it_has_begun_and_its_uploads_wait(api: Api, paused_worker: Any) -> None:
+    uri = api.define()
+    api.upload(uri, [{"Id": "1"}, {"Id": "x"}])
+    api.bulk("POST", "/syncs", json={"syncedInstanceUri": uri})
+    assert api.bulk("DELETE", "/syncs/1").status_code == 204
+    assert api.bulk("GET", "/syncs/1").status_code == 410
+    assert api.bulk("GET", "/syncs").json()["totalResults"] == 0
+    paused_worker.resume()
+    assert api.sync(uri)["uri"] == "/syncs/2"
+    counts = {line["statusCode"]: line["count"] for line in api.log("/syncs/2")}
+    assert (counts["ELQ-00001"], counts["ELQ-00060"]) == (2, 1)
+
+
 def test_409_while_a_sync_has_not_ended(api: Api, paused_worker: Any) -> None:
     uri = api.define(name="before")
     api.upload(uri, [{"Id": "1"}])
@@ -377,8 +390,6 @@ def test_409_while_a_sync_has_not_ended(api: Api, paused_worker: Any) -> None:
             },
         )
     assert api.bulk("GET", uri).json()["name"] == "before"
-    answer = api.bulk("DELETE", "/syncs/1")
-    assert (answer.status_code, answer.json()["message"]) == (409, "Sync 1 has not ended.")
     paused_worker.resume()
     assert api.wait("/syncs/1")["status"] == "success"
     assert api.bulk("PUT", uri, json=body).status_code == 200

@@ -21,10 +21,12 @@ from staithe.cli.serve_options import (
     Port,
     PrivateCallbacks,
     PublicUrl,
+    QueryTimeout,
     RequestTimeout,
     ServeWorkers,
     StagingQuota,
     SyncsPerHour,
+    SyncTimeout,
     TlsCertificate,
     TlsKey,
     UploadsAtOnce,
@@ -58,6 +60,8 @@ def serve(
     http_workers: HttpWorkers = DEFAULTS.http_workers,
     workers: ServeWorkers = DEFAULTS.workers,
     request_timeout: RequestTimeout = DEFAULTS.request_timeout_seconds,
+    query_timeout: QueryTimeout = DEFAULTS.query_timeout_seconds,
+    sync_timeout: SyncTimeout = DEFAULTS.sync_timeout_seconds,
     most_connections: MostConnections = DEFAULTS.most_connections,
     max_uploads: MaxUploads = DEFAULTS.most_uploads,
     staging_quota_kb: StagingQuota = DEFAULTS.staging_quota_kb,
@@ -73,7 +77,7 @@ def serve(
 ) -> None:
     """Start the server: HTTP and the sync worker together, until Ctrl-C or SIGTERM.
 
-    Then what is being received is received, the syncs that run are handed back at their next step, and all ends.
+    Then what is being received is received, the syncs that run are handed back, and all ends.
 
     A fresh data directory or database gets the company and user of STAITHE_BOOTSTRAP (company\\user:password) or,
     without it, company demo, user admin, and a random password that is printed once.
@@ -92,6 +96,8 @@ def serve(
         http_workers=http_workers,
         workers=workers,
         request_timeout_seconds=request_timeout,
+        query_timeout_seconds=query_timeout,
+        sync_timeout_seconds=sync_timeout,
         most_connections=most_connections,
         most_uploads=max_uploads,
         staging_quota_kb=staging_quota_kb,

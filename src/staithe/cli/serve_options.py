@@ -39,6 +39,17 @@ MostConnections = Annotated[
         "and if there is none it is 503.",
     ),
 ]
+QueryTimeout = Annotated[
+    float, typer.Option(min=0.1, help="Seconds the store may work for a request; then 503, and nothing is stored.")
+]
+SyncTimeout = Annotated[
+    float,
+    typer.Option(
+        min=1,
+        help="Seconds a worker may run a sync; then it ends in error. Waiting does not count, nor what a worker ran of "
+        "it before.",
+    ),
+]
 MaxUploads = Annotated[int, typer.Option(min=1, help="Uploads that an HTTP process receives at once; one more is 503.")]
 StagingQuota = Annotated[int, typer.Option(min=1, help="kB that one company may have staged; more is 413.")]
 AccessTokenSeconds = Annotated[

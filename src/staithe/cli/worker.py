@@ -19,6 +19,7 @@ from staithe.cli.serve_options import (
     MetricsPort,
     MetricsToken,
     PrivateCallbacks,
+    SyncTimeout,
     check_metrics_token,
 )
 from staithe.config import Settings
@@ -38,6 +39,7 @@ def worker(
     database: DatabaseUrl = "",
     staging: StagingAddress = "",
     workers: Annotated[int, typer.Option(min=1, help="Sync worker processes.")] = DEFAULTS.workers,
+    sync_timeout: SyncTimeout = DEFAULTS.sync_timeout_seconds,
     lease_seconds: LeaseSeconds = DEFAULTS.lease_seconds,
     allow_private_callbacks: PrivateCallbacks = False,
     log_format: LogFormatOption = LogFormat.TEXT,
@@ -50,8 +52,8 @@ def worker(
     """Run syncs, and nothing else, until Ctrl-C or SIGTERM: workers for servers on other machines.
 
     They need the servers' database and staging area. On Ctrl-C or SIGTERM the
-    syncs that run are handed back at their next step, and others go on with
-    them at once; none is begun anew, and none fails.
+    syncs that run are handed back, whatever they wait for, and others go on
+    with them at once; none is begun anew, and none fails.
 
     A store in a data directory has the processes of one server: there
     staithe serve --workers N starts workers, and this command runs only while
@@ -65,6 +67,7 @@ def worker(
         staging=read_staging(staging),
         http_workers=0,
         workers=workers,
+        sync_timeout_seconds=sync_timeout,
         lease_seconds=lease_seconds,
         allow_private_callbacks=allow_private_callbacks,
         clock_file=clock_file.absolute() if clock_file else None,

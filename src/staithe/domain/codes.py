@@ -114,8 +114,14 @@ WILL_RETRY: Final = StatusCode("ELQ-00145", INFORMATION, "The worker was lost; t
 GAVE_UP: Final = StatusCode(
     "ELQ-00146",
     ERROR,
-    "The sync was begun {attempts} times and never ended, so it was given up; {done}. The staged data "
-    "is kept: sync again later, or delete it and upload anew.",
+    "The worker was lost {attempts} times with this sync, so it was given up; {done}. The staged data "
+    "is kept: tell the operator, then sync again, or delete it and upload anew.",
+)
+TOO_LONG_RUN: Final = StatusCode(
+    "ELQ-00107",
+    ERROR,
+    "The sync took more than {seconds:,} seconds, so it was ended; {done}. The staged data is kept: sync less at once, "
+    "with a narrower filter or fewer records, or ask the operator for more time (--sync-timeout).",
 )
 
 LEFT_TO_IMPORT: Final = StatusCode("ELQ-00003", INFORMATION, "Records left after repeated ones were dropped.")

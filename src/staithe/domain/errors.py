@@ -19,6 +19,7 @@ StaitheError
     └── Busy                not now: try again                        (retry_after_seconds)
         ├── OutcomeUnknown  nobody knows whether it was done
         ├── TooManyRequests the company has had its share for now
+        ├── QueryTooLong    it takes more time than it may have
         └── StagingUnavailable  the object store of staged files fails
 """
 
@@ -146,6 +147,13 @@ class OutcomeUnknown(Busy):
 
 class TooManyRequests(Busy):
     """The company is over a limit of its own, so that others have their share."""
+
+
+class QueryTooLong(Busy):
+    """What was asked of the store takes longer than it may; nothing was changed."""
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message, advice, retry_after_seconds=60)
 
 
 class StagingUnavailable(Busy):

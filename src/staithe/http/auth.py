@@ -73,4 +73,4 @@ async def authenticate(app: App, header: str | None, *, writes: bool) -> Caller:
             f"User {user.name} has the role {user.role.value}, which may only read.",
             "Use a login with the role api or admin.",
         )
-    return Caller(user, app.stores, login.store, app.clock(), login.limits)
+    return Caller(user, app.stores, login.store, app.clock(), login.limits, app.settings.query_timeout_seconds)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from staithe.domain.companies import User
 from staithe.domain.company_limits import CompanyLimits
 from staithe.services.stores import CompanyStore, Stores
 from staithe.storage.database import Database
+from staithe.storage.deadlines import QueryTime
 
 DEFAULT_LIMITS: Final = CompanyLimits()
 
@@ -22,11 +25,14 @@ class Caller:
     store: CompanyStore
     now: int
     limits: CompanyLimits = DEFAULT_LIMITS
+    query_seconds: float = math.inf
+    """How long each transaction may take that the caller waits for."""
 
     @property
     def database(self) -> Database:
-        """The company's store."""
-        return self.store.database
+        """The company's store, for what the caller waits for."""
+        database = self.store.database
+        return database if math.isinf(self.query_seconds) else database.limited(partial(QueryTime, self.query_seconds))
 
     @property
     def name(self) -> str:

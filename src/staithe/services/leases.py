@@ -46,6 +46,7 @@ class Leases:
         self.numbers = itertools.count(1)
         self.lock = threading.Lock()
         self.held: dict[str, CompanyStore] = {}
+        self.lost: set[str] = set()
         self.renewing: set[int] = set()
         self.renewers = ThreadPoolExecutor(stores_at_once, "renew")
 
@@ -65,6 +66,11 @@ class Leases:
         """Renew this lease no more."""
         with self.lock:
             del self.held[claim.owner]
+            self.lost.discard(claim.owner)
+
+    def is_lost(self, claim: Claim) -> bool:
+        """Whether the sync is known to be another's, or gone: so nothing that is done for this claim can be stored."""
+        return claim.owner in self.lost
 
     def end_of_lease(self, now: int) -> int:
         return now + int(self.seconds * SECOND)
@@ -89,7 +95,9 @@ class Leases:
             with store.database.write(alone=False) as connection:
                 with self.lock:
                     owners = [owner for owner, holder in self.held.items() if holder is store]
-                syncs.renew_leases(connection, owners, self.end_of_lease(self.clock()))
+                lost = syncs.renew_leases(connection, owners, self.end_of_lease(self.clock()))
+            with self.lock:
+                self.lost.update(owner for owner in lost if owner in self.held)
         except Exception:
             LOGGER.exception("leases of company %s cannot be renewed", store.company.name)
         finally:

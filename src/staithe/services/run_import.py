@@ -126,7 +126,7 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
     rejects = RejectWriter(run.store.rejects, under_way.fields)
     try:
         with run.store.database.write(alone=False) as connection:
-            hold_on(run, connection)
+            hold_on(run, connection, goes_forward=True)
             sets.hold(connection, contacts_change=True)
             if dialect.of(connection).WORKS_APART:
                 chunks.begin()
@@ -153,7 +153,7 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
     under_way.touched |= chunk.contacts
 
 
-def hold_on(run: Run, connection: Connection) -> None:
+def hold_on(run: Run, connection: Connection, *, goes_forward: bool) -> None:
     """Make sure that the sync may still write.
 
     Raises:
@@ -161,7 +161,11 @@ def hold_on(run: Run, connection: Connection) -> None:
         DefinitionDeleted: its definition is gone.
     """
     get_definition(connection, run.sync, hold=True)
-    if not syncs.check_lease(connection, run.sync.id, run.owner):
+    if goes_forward:
+        is_held = syncs.check_lease(connection, run.sync.id, run.owner)
+    else:
+        is_held = syncs.is_held(connection, run.sync.id, run.owner, hold=True)
+    if not is_held:
         raise LeaseLost
 
 
@@ -343,7 +347,8 @@ def empty_identifiers(under_way: ImportRun) -> None:
     for offset in range(0, len(under_way.touched), CHUNK_RECORDS):
         run.go_on()
         with run.store.database.write(alone=False) as connection:
-            hold_on(run, connection)
+            # The same is done anew after a crash: that is no step forward.
+            hold_on(run, connection, goes_forward=False)
             sets.hold(connection, contacts_change=True)
             ids = under_way.touched.page(offset, CHUNK_RECORDS)
             imports.empty_field(connection, load_catalogue(connection), field_, ids)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from staithe.domain import codes
 from staithe.domain.definitions import EXPORTS, IMPORTS, SYNC_ACTIONS
@@ -20,14 +21,21 @@ from staithe.services.sync_run import (
     LeaseLost,
     Run,
     SyncEnd,
+    SyncTooLong,
     UploadDamaged,
     end_in_error,
     get_definition,
 )
 from staithe.storage import syncs
+from staithe.storage.database import Connection
 
 LOGGER: Final = logging.getLogger(__name__)
+Result = TypeVar("Result")
 MOST_ATTEMPTS: Final = 5
+"""How often a worker may be lost with a sync that does not go forward."""
+
+MOST_TRIES: Final = 60
+TRY_PAUSE_SECONDS: Final = 1.0
 
 FAILURES: Final[Mapping[str, codes.StatusCode]] = {
     SYNC_ACTIONS: codes.STAGING_FAILED,
@@ -56,41 +64,70 @@ def run_sync(run: Run) -> SyncEnd | None:
 
 
 def bring_to_end(run: Run) -> None:
-    sync, store = run.sync, run.store
+    sync, company = run.sync, run.store.company.name
     try:
         if sync.attempts > MOST_ATTEMPTS:
             end_in_error(run, codes.GAVE_UP, attempts=MOST_ATTEMPTS)
             return
-        ATTEMPTS[sync.definition.kind](run)
+        with run.limited():
+            ATTEMPTS[sync.definition.kind](run)
     except LeaseLost:
-        LOGGER.warning("sync %s of company %s was taken over", sync.id, store.company.name)
+        note_taken_over(run)
     except HandedBack:
-        hand_back(run)
+        if hand_back(run):
+            LOGGER.info("sync %s of company %s is handed back", sync.id, company)
+    except SyncTooLong:
+        end_in_error(run, codes.TOO_LONG_RUN, seconds=round(run.most_seconds))
     except DefinitionDeleted:
         end_in_error(run, codes.DEFINITION_DELETED)
     except StagingUnavailable:
-        run.end = None
-        LOGGER.warning("sync %s of company %s waits for the staging area", sync.id, store.company.name)
+        LOGGER.warning("sync %s of company %s waits for the staging area", sync.id, company)
         # The object store may fail for hours: no attempt is counted.
-        until = run.clock() + int(run.pause_seconds * SECOND)
-        with store.database.write(alone=False) as connection:
-            syncs.hand_back(connection, sync.id, run.owner, was_lost=run.was_lost, until=until)
+        hand_back(run, until=run.clock() + int(run.pause_seconds * SECOND))
     except Busy:
-        # Also at the commit, when its end was written but not stored.
-        run.end = None
-        LOGGER.warning("sync %s of company %s: the store is busy, to be tried again", sync.id, store.company.name)
-        with store.database.write(alone=False) as connection:
-            syncs.release_lease(connection, sync.id, run.owner)
+        LOGGER.warning("sync %s of company %s: the store is busy, to be tried again", sync.id, company)
+        hand_back(run)
     except Exception as error:
         end_after_failure(run, error)
 
 
-def hand_back(run: Run) -> None:
-    """Leave a sync to another worker, which goes on at once; it has not failed, and its log will not tell."""
-    with run.store.database.write(alone=False) as connection:
-        was_held = syncs.hand_back(connection, run.sync.id, run.owner, was_lost=run.was_lost)
-    if was_held:
-        LOGGER.info("sync %s of company %s is handed back", run.sync.id, run.store.company.name)
+def hand_back(run: Run, until: int = 0) -> bool:
+    """Leave a sync to another worker as if this one had not begun; false if another has it already, or it is gone."""
+
+    def write(connection: Connection) -> bool:
+        return syncs.hand_back(connection, run.sync.id, run.owner, was_lost=run.was_lost, until=until)
+
+    # Perhaps its end was written, but not stored.
+    run.end = None
+    was_held = write_at_last(run, write)
+    if not was_held:
+        note_taken_over(run)
+    return was_held
+
+
+def note_taken_over(run: Run) -> None:
+    """Another worker has the sync, or it was deleted; this one lives, so it was not lost."""
+    run.end = None
+    LOGGER.warning("sync %s of company %s was taken over, or deleted", run.sync.id, run.store.company.name)
+    write_at_last(run, lambda connection: syncs.note_alive(connection, run.sync.id))
+
+
+def write_at_last(run: Run, write: Callable[[Connection], Result]) -> Result:
+    """Write when the store can be had again, however long it restarts: a lease that runs out looks like a dead worker.
+
+    Raises:
+        Busy: the worker was told to stop meanwhile, or it takes too long.
+    """
+    tries_left = MOST_TRIES
+    while True:
+        try:
+            with run.store.database.write(alone=False) as connection:
+                return write(connection)
+        except Busy:
+            tries_left -= 1
+            if not tries_left or run.should_stop():
+                raise
+            time.sleep(TRY_PAUSE_SECONDS)
 
 
 def end_after_failure(run: Run, error: Exception) -> None:
@@ -102,7 +139,7 @@ def end_after_failure(run: Run, error: Exception) -> None:
     with run.store.database.read() as connection:
         is_held = syncs.is_held(connection, sync.id, run.owner)
     if not is_held:
-        LOGGER.warning("sync %s of company %s was taken over", sync.id, company)
+        note_taken_over(run)
         return
     if not definition_exists(run):
         end_in_error(run, codes.DEFINITION_DELETED)

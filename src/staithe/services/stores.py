@@ -10,6 +10,7 @@ STAGING is DATA itself, another directory, or a prefix of a bucket in an object 
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 import threading
@@ -25,6 +26,7 @@ from staithe.staging.arrow_folder import ArrowFolder
 from staithe.storage import control
 from staithe.storage.database import Database
 from staithe.storage.databases import Watch, open_databases
+from staithe.storage.deadlines import NewLimit
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -40,6 +42,12 @@ class CompanyStore:
         self.rejects = self.folders[Folder.REJECTS]
         self.exports = self.folders[Folder.EXPORTS]
         self.sweep_at = 0.0
+
+    def limited(self, new_limit: NewLimit) -> CompanyStore:
+        """The same with a limit for each transaction."""
+        same = copy.copy(self)
+        same.database = self.database.limited(new_limit)
+        return same
 
 
 def folders_of(company: Company, area: StagingArea) -> dict[Folder, ArrowFolder]:

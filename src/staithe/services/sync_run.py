@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from staithe.clock import Clock
 from staithe.domain import codes
@@ -38,6 +41,10 @@ class UploadDamaged(Exception):
         self.upload = upload
 
 
+class SyncTooLong(Exception):
+    """The worker has run it for as long as it may."""
+
+
 class DefinitionDeleted(Exception):
     """The definition is gone: the sync ends in error and has no further effect."""
 
@@ -55,7 +62,8 @@ class Run:
     """One attempt of a worker at one sync.
 
     `owner` is who holds its lease, `end` what was last written as the sync's end, committed or not. When the object
-    store fails, it is left alone for `pause_seconds`.
+    store fails, it is left alone for `pause_seconds`. It may take `most_seconds` from now on. Besides `go_on`, while it
+    `limited` its store ends what runs when there is a reason to end.
     """
 
     store: CompanyStore
@@ -63,7 +71,10 @@ class Run:
     owner: str
     clock: Clock
     should_stop: Callable[[], bool] = lambda: False
+    is_lost: Callable[[], bool] = lambda: False
     pause_seconds: float = USUAL_PAUSES.staging_seconds
+    most_seconds: float = math.inf
+    began: float = field(default_factory=time.monotonic)
     end: SyncEnd | None = None
 
     @property
@@ -75,10 +86,35 @@ class Run:
         """Asked where nothing is half done, and long work would begin.
 
         Raises:
+            LeaseLost: another worker holds it, or it was deleted.
             HandedBack: the worker was told to stop.
+            SyncTooLong: its time is over.
         """
+        reason = self.reason()
+        if reason is not None:
+            raise reason
+
+    def reason(self) -> Exception | None:
+        """Why it has to end now; None while it may go on."""
+        if self.is_lost():
+            return LeaseLost()
         if self.should_stop():
-            raise HandedBack
+            return HandedBack()
+        return None if self.seconds_left() > 0 else SyncTooLong()
+
+    def seconds_left(self) -> float:
+        """How long it may go on."""
+        return self.began + self.most_seconds - time.monotonic()
+
+    @contextmanager
+    def limited(self) -> Generator[None]:
+        """Within the block the store ends what takes longer than the sync may go on; how it ends is written behind."""
+        store = self.store
+        self.store = store.limited(lambda: self)
+        try:
+            yield
+        finally:
+            self.store = store
 
 
 def get_definition(connection: Connection, sync: Sync, *, hold: bool = False) -> StoredDefinition:

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 from staithe.domain.company_limits import seconds_until_over
 from staithe.domain.definitions import KIND_NAMES, DefinitionKey, StoredDefinition, recheck_definition
 from staithe.domain.elements import ELEMENTS, ELEMENTS_BY_NAME, Element
-from staithe.domain.errors import Conflict, Failure, Gone, NotFound, RequestError, TooManyRequests, ValidationFailed
+from staithe.domain.errors import Failure, Gone, NotFound, RequestError, TooManyRequests, ValidationFailed
 from staithe.domain.limits import HOUR
 from staithe.domain.list_query import ListQuery
 from staithe.domain.syncs import UNFINISHED, LogEntry, Reject, Sync
 from staithe.services import definitions
 from staithe.services.caller import Caller
 from staithe.staging.rejects import read_rejects
-from staithe.storage import sync_creations, syncs, uploads
+from staithe.storage import import_chunks, sync_creations, syncs, uploads
 from staithe.storage.database import Connection
 from staithe.wire.bulk import definition_properties
 
@@ -117,14 +117,14 @@ def read_callback_url(value: object) -> str | None:
     raise ValidationFailed(Failure("callbackUrl", "Must be an http or https address.", value))
 
 
-def get_sync(connection: Connection, sync_id: int) -> Sync:
-    """One sync.
+def get_sync(connection: Connection, sync_id: int, *, hold: bool = False) -> Sync:
+    """One sync; with `hold`, and in a write transaction, it stays until the end of that.
 
     Raises:
         NotFound: there never was one with this id.
         Gone: there was, and its time is over.
     """
-    found = syncs.find_sync(connection, sync_id)
+    found = syncs.find_sync(connection, sync_id, hold=hold)
     if found is not None:
         return found
     if syncs.was_given(connection, sync_id):
@@ -165,14 +165,21 @@ def read_rejected(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[
 
 
 def delete(caller: Caller, sync_id: int) -> None:
-    """Delete a sync that has ended, with its log and rejects. What it changed stays known.
+    """Delete a sync with its log and rejects. What it changed stays known.
 
-    Raises:
-        Conflict: it has not ended.
+    One that has not ended does so without a trace: nothing more of it is applied, and its uploads wait for the next
+    sync. The worker that runs it finds out when it renews its lease, or when it would store something.
     """
     with caller.database.write() as connection:
-        if get_sync(connection, sync_id).status in UNFINISHED:
-            raise Conflict(f"Sync {sync_id} has not ended.", "Wait until it has.")
+        # Held before all else, as its worker does when it ends it: else each could wait for the other.
+        sync = get_sync(connection, sync_id, hold=True)
+        chunks = import_chunks.read_chunks(connection, sync_id)
         removed = syncs.remove_sync(connection, sync_id)
-    caller.store.rejects.delete(removed.reject_files)
+        uploads.release_from_sync(connection, sync_id)
+        import_chunks.forget_chunks(connection, sync_id)
+    of_chunks = (chunk.reject_file.name for chunk in chunks if chunk.reject_file is not None)
+    caller.store.rejects.delete([*removed.reject_files, *of_chunks])
     caller.store.exports.delete(removed.data_files)
+    if sync.status in UNFINISHED:
+        # The next one of its definition may run now.
+        caller.stores.hint_pending(caller.user.company)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol
+from typing import Protocol, Self
 
 from sqlalchemy import Connection as Connection
+from sqlalchemy import Engine
 
 from staithe.domain.errors import Busy, Damaged, StorageFull
 from staithe.storage import sqlite
+from staithe.storage.deadlines import Limit, NewLimit, unlimited, watching
 
 WRITE_WAIT_SECONDS = 30
 AGAIN = "Send the request again."
@@ -20,6 +23,10 @@ AGAIN = "Send the request again."
 
 class Database(Protocol):
     """One store: of a company, or the control store."""
+
+    def limited(self, new_limit: NewLimit) -> Database:
+        """The same store, whose transactions are ended when the limit is over that each begins with."""
+        ...
 
     def read(self, *, maps: bool = False) -> AbstractContextManager[Connection]:
         """A read transaction: everything in it sees the same moment.
@@ -31,6 +38,7 @@ class Database(Protocol):
         Raises:
             Busy: the store cannot be had.
             Damaged: what was read is not as it was written.
+            Exception: the reason of a limit that is over.
         """
         ...
 
@@ -47,6 +55,7 @@ class Database(Protocol):
             Busy: another writer held the store for too long, or it cannot be had.
             OutcomeUnknown: the store was lost while it committed.
             StorageFull: the disk is full.
+            Exception: the reason of a limit that is over; nothing was stored.
         """
         ...
 
@@ -96,11 +105,18 @@ class SqliteDatabase:
         self.mappers = self.engine.execution_options(**{sqlite.MAPS: True})
         # SQLite's own wait is a poll, in no order. Threads of one process queue here instead.
         self.write_lock = threading.Lock()
+        self.new_limit: NewLimit = unlimited
+
+    def limited(self, new_limit: NewLimit) -> Self:
+        """The same store with a limit for each transaction."""
+        same = copy.copy(self)
+        same.new_limit = new_limit
+        return same
 
     @contextmanager
     def read(self, *, maps: bool = False) -> Generator[Connection]:
         """A read transaction."""
-        with wrap_errors(sqlite), (self.mappers if maps else self.engine).connect() as connection, connection.begin():
+        with self.begun(self.mappers if maps else self.engine) as connection:
             yield connection
 
     @contextmanager
@@ -109,11 +125,22 @@ class SqliteDatabase:
         if not self.write_lock.acquire(timeout=WRITE_WAIT_SECONDS):
             raise Busy("The company's store is busy.", AGAIN)
         try:
-            writers = self.sorters if sorts else self.writers
-            with wrap_errors(sqlite), writers.connect() as connection, connection.begin():
+            with self.begun(self.sorters if sorts else self.writers) as connection:
                 yield connection
         finally:
             self.write_lock.release()
+
+    @contextmanager
+    def begun(self, engine: Engine) -> Generator[Connection]:
+        """A transaction, which its limit may end before its commit begins."""
+        limit = self.new_limit()
+        with (
+            wrap_errors(sqlite, limit),
+            engine.connect() as connection,
+            connection.begin(),
+            watching(limit, sqlite.interrupter(connection)),
+        ):
+            yield connection
 
     @contextmanager
     def alone(self, purpose: str) -> Generator[bool]:
@@ -135,11 +162,14 @@ class SqliteDatabase:
 
 
 @contextmanager
-def wrap_errors(driver: ModuleType) -> Generator[None]:
+def wrap_errors(driver: ModuleType, limit: Limit | None = None) -> Generator[None]:
     """Turn the errors of a dialect's driver into our own."""
     try:
         yield
     except driver.ERRORS as error:
+        reason = limit.reason() if limit is not None and driver.is_interrupted(error) else None
+        if reason is not None:
+            raise reason from error
         if driver.is_busy(error):
             raise Busy("The company's store is busy.", AGAIN) from error
         if driver.is_full(error):

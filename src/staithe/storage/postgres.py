@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url
@@ -21,6 +22,7 @@ IDLE_MILLISECONDS: Final = 15_000
 """A writer that is idle so long loses its transaction: others wait for the locks of a process that was stopped."""
 
 CONNECT_SECONDS: Final = 10
+CANCEL_SECONDS: Final = 2.0
 POOLED_CONNECTIONS: Final = 8
 MORE_CONNECTIONS: Final = 56
 """Connections of one process beyond the pooled ones, while as many requests and syncs want one at once."""
@@ -28,6 +30,9 @@ MORE_CONNECTIONS: Final = 56
 WRITES: Final = "writes"
 LOCKS: Final = "locks"
 HASTY: Final = "hasty"
+STATEMENT_MILLISECONDS: Final = "statement_milliseconds"
+"""How long a statement may take: the server ends it also when this process is gone."""
+
 LOCK_CLASS: Final = 1_397_577_065
 """Tells Staithe's advisory locks from those of others in the same database."""
 
@@ -86,6 +91,8 @@ def begin(connection: Connection) -> None:
     ]
     if options.get(WRITES, False):
         parts.append(f"set_config('idle_in_transaction_session_timeout', '{IDLE_MILLISECONDS}', true)")
+    if options.get(STATEMENT_MILLISECONDS, 0):
+        parts.append(f"set_config('statement_timeout', '{options[STATEMENT_MILLISECONDS]}', true)")
     if options.get(HASTY, False):
         parts.append("set_config('synchronous_commit', 'off', true)")
     if options.get(LOCKS, False):
@@ -123,7 +130,8 @@ def session_lock(engine: Engine, name: str) -> Generator[bool]:
 ERRORS: Final = (exc.DBAPIError, exc.TimeoutError, psycopg.Error)
 """What a statement raises: SQLAlchemy's own, or the driver's if the rows went straight to it."""
 
-BUSY_STATES: Final = ("40001", "40P01", "55P03", "57014", "53000", "53200", "53300", "53400")
+CANCELLED_STATE: Final = "57014"
+BUSY_STATES: Final = ("40001", "40P01", "55P03", CANCELLED_STATE, "53000", "53200", "53300", "53400")
 """Serialization, deadlock, lock time-out, cancelled, and too little of what the server has."""
 FULL_STATES: Final = ("53100",)
 DAMAGED_STATES: Final = ("XX001", "XX002")
@@ -135,6 +143,17 @@ def state_of(error: BaseException) -> str | None:
     """The SQLSTATE behind one of `ERRORS`; None if the server did not say one, as when the connection is lost."""
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
     return cause.sqlstate if isinstance(cause, psycopg.Error) else None
+
+
+def is_interrupted(error: BaseException) -> bool:
+    """Whether a statement was ended: by what `interrupter` makes, by its time, or by somebody else."""
+    return state_of(error) == CANCELLED_STATE
+
+
+def interrupter(connection: Connection) -> Callable[[], None]:
+    """What ends the statement of a connection, from another thread."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    return partial(driver.cancel_safe, timeout=CANCEL_SECONDS)
 
 
 def is_busy(error: BaseException) -> bool:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Self
 
 from sqlalchemy import Connection, Engine
 
 from staithe.domain.errors import OutcomeUnknown
 from staithe.storage import postgres
 from staithe.storage.database import Database, wrap_errors
+from staithe.storage.deadlines import Limit, NewLimit, milliseconds_left, unlimited, watching
 from staithe.storage.schema import make_store, migrate
 
 
@@ -23,19 +26,33 @@ class PostgresDatabase:
         self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.writers = self.engine.execution_options(**{postgres.WRITES: True, postgres.HASTY: not durable})
         self.lone_writers = self.writers.execution_options(**{postgres.LOCKS: True})
+        self.new_limit: NewLimit = unlimited
+
+    def limited(self, new_limit: NewLimit) -> Self:
+        """The same store with a limit for each transaction."""
+        same = copy.copy(self)
+        same.new_limit = new_limit
+        return same
 
     @contextmanager
     def read(self, *, maps: bool = False) -> Generator[Connection]:
         """A read transaction; `maps` is for SQLite."""
-        with wrap_errors(postgres), self.readers.connect() as connection, connection.begin():
+        limit = self.new_limit()
+        with (
+            wrap_errors(postgres, limit),
+            connect(self.readers, limit) as connection,
+            connection.begin(),
+            watching(limit, postgres.interrupter(connection)),
+        ):
             yield connection
 
     @contextmanager
     def write(self, *, alone: bool = True, sorts: bool = False) -> Generator[Connection]:
         """A write transaction; `sorts` is for SQLite."""
-        writers = self.lone_writers if alone else self.writers
-        with wrap_errors(postgres), writers.connect() as connection, connection.begin() as transaction:
-            yield connection
+        engine, limit = self.lone_writers if alone else self.writers, self.new_limit()
+        with wrap_errors(postgres, limit), connect(engine, limit) as connection, connection.begin() as transaction:
+            with watching(limit, postgres.interrupter(connection)):
+                yield connection
             try:
                 transaction.commit()
             except postgres.ERRORS as error:
@@ -63,6 +80,14 @@ class PostgresDatabase:
 
     def close(self) -> None:
         """Nothing: the connections belong to all stores of the database."""
+
+
+def connect(engine: Engine, limit: Limit | None) -> Connection:
+    """A connection whose statements have the time that the limit leaves them."""
+    milliseconds, connection = milliseconds_left(limit), engine.connect()
+    if milliseconds:
+        connection.execution_options(**{postgres.STATEMENT_MILLISECONDS: milliseconds})
+    return connection
 
 
 class Spans:

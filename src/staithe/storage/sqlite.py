@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, create_engine, event, exc, func
 
@@ -129,6 +129,17 @@ def code_of(error: BaseException) -> int:
     cause = error.orig if isinstance(error, exc.DatabaseError) else error
     # Of errors that the driver itself finds there is none.
     return getattr(cause, "sqlite_errorcode", 0) & 0xFF
+
+
+def is_interrupted(error: BaseException) -> bool:
+    """Whether a statement was ended by what `interrupter` makes."""
+    return code_of(error) == sqlite3.SQLITE_INTERRUPT
+
+
+def interrupter(connection: Connection) -> Callable[[], None]:
+    """What ends the statement of a connection, from another thread."""
+    driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+    return driver.interrupt
 
 
 def is_busy(error: BaseException) -> bool:

@@ -77,6 +77,7 @@ IS_HELD: Final = and_(IS_IT, SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.le
 IS_OF_DEFINITION: Final = is_of_definition(SYNC.c.definition_kind, SYNC.c.definition_id)
 INSERT_SYNC: Final = insert(SYNC)
 SELECT_SYNC: Final = select(SYNC).where(IS_IT)
+HOLD_SYNC: Final = SELECT_SYNC.with_for_update()
 UPDATE_SYNC: Final = update(SYNC).where(IS_IT)
 UPDATE_HELD: Final = update(SYNC).where(IS_HELD)
 """Both set the columns that their parameters name."""
@@ -132,9 +133,9 @@ def add_sync(
     return sync
 
 
-def find_sync(connection: Connection, sync_id: int) -> Sync | None:
-    """One sync by id."""
-    row = connection.execute(SELECT_SYNC, {"sync_id": sync_id}).one_or_none()
+def find_sync(connection: Connection, sync_id: int, *, hold: bool = False) -> Sync | None:
+    """One sync by id; with `hold` nobody changes it until this write transaction ends."""
+    row = connection.execute(HOLD_SYNC if hold else SELECT_SYNC, {"sync_id": sync_id}).one_or_none()
     return None if row is None else to_sync(row)
 
 
@@ -203,19 +204,17 @@ def claim(connection: Connection, owner: str, now: int, lease_until: int) -> Syn
     return find_sync(connection, sync_id)
 
 
-RENEW_LEASES: Final = update(SYNC).where(
-    SYNC.c.lease_owner.in_(bindparam("owners", expanding=True)), SYNC.c.status == SyncStatus.ACTIVE.value
+RENEW_LEASES: Final = (
+    update(SYNC)
+    .where(SYNC.c.lease_owner.in_(bindparam("owners", expanding=True)), SYNC.c.status == SyncStatus.ACTIVE.value)
+    .returning(SYNC.c.lease_owner)
 )
 
 
-def renew_leases(connection: Connection, owners: Collection[str], lease_until: int) -> None:
-    """Prolong the leases that some owners hold."""
-    connection.execute(RENEW_LEASES, {"owners": list(owners), "lease_until": lease_until})
-
-
-def release_lease(connection: Connection, sync_id: int, owner: str) -> None:
-    """End the lease of a sync, if `owner` holds it, so that it is begun again."""
-    connection.execute(UPDATE_HELD, {"sync_id": sync_id, "owner": owner, "lease_owner": None, "lease_until": 0})
+def renew_leases(connection: Connection, owners: Collection[str], lease_until: int) -> set[str]:
+    """Prolong the leases that some owners hold; gives the owners that hold none any more."""
+    renewed = connection.execute(RENEW_LEASES, {"owners": list(owners), "lease_until": lease_until})
+    return set(owners).difference(renewed.scalars())
 
 
 def release_leases(connection: Connection, worker: str | None = None) -> int:
@@ -245,6 +244,15 @@ def hand_back(connection: Connection, sync_id: int, owner: str, *, was_lost: boo
     least = 1 if was_lost else 0
     given = {"sync_id": sync_id, "owner": owner, "lease_until": until, "least": least}
     return connection.execute(HAND_BACK, given).rowcount == 1
+
+
+WAS_TAKEN_UP: Final = and_(SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.attempts > 1)
+NOTE_ALIVE: Final = UPDATE_SYNC.where(WAS_TAKEN_UP).values(attempts=SYNC.c.attempts - 1)
+
+
+def note_alive(connection: Connection, sync_id: int) -> None:
+    """Another worker has taken a sync over from one that was slow and not dead: that is no loss."""
+    connection.execute(NOTE_ALIVE, {"sync_id": sync_id})
 
 
 def owner_of(worker: str, claim_number: int | str) -> str:
@@ -426,6 +434,7 @@ def data_bytes(connection: Connection, definition: DefinitionKey | None = None) 
 SELECT_DATA_FILES: Final = select(SYNC.c.data_file).where(SYNC.c.data_file != "")
 SELECT_REJECT_FILES: Final = select(SYNC.c.reject_file).where(SYNC.c.reject_file.is_not(None))
 SELECT_HELD: Final = select(SYNC.c.id).where(IS_HELD)
+HOLD_HELD: Final = SELECT_HELD.with_for_update()
 
 
 def data_files(connection: Connection) -> set[str]:
@@ -438,9 +447,11 @@ def check_lease(connection: Connection, sync_id: int, owner: str) -> bool:
     return connection.execute(UPDATE_HELD, {"sync_id": sync_id, "owner": owner, "attempts": 1}).rowcount == 1
 
 
-def is_held(connection: Connection, sync_id: int, owner: str) -> bool:
-    """Whether `owner` holds an active sync, at the moment of a read."""
-    return connection.execute(SELECT_HELD, {"sync_id": sync_id, "owner": owner}).first() is not None
+def is_held(connection: Connection, sync_id: int, owner: str, *, hold: bool = False) -> bool:
+    """Whether `owner` holds an active sync; with `hold` nobody else gets it until this write transaction ends."""
+    return (
+        connection.execute(HOLD_HELD if hold else SELECT_HELD, {"sync_id": sync_id, "owner": owner}).first() is not None
+    )
 
 
 def reject_files(connection: Connection) -> set[str]:
