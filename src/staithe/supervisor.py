@@ -127,11 +127,13 @@ class Supervisor:
 
         Better from a process that has no threads yet: `staithe.processes.may_fork`.
         """
-        if self.settings.has_store_of_its_own:
-            self.release_leases()
         try:
-            # HTTP first: it answers while what workers do is imported.
-            for child in self.children:
+            # HTTP first: it answers while companies are looked into, and what workers do is imported.
+            for child in self.http:
+                child.run()
+            if self.settings.has_store_of_its_own:
+                self.release_leases()
+            for child in self.workers:
                 child.run()
             self.note_url()
             yield
@@ -216,7 +218,7 @@ class Supervisor:
         """
         with self.stores.control.read() as connection:
             companies = control.all_companies(connection)
-        for company in companies:
+        for company in filter(self.stores.may_have_leases, companies):
             try:
                 with self.stores.open(company).database.write(alone=False) as connection:
                     released = syncs.release_leases(connection, worker)

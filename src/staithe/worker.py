@@ -29,6 +29,7 @@ from staithe.orphan import stop_with
 from staithe.processes import name_process
 from staithe.services import retention, tokens
 from staithe.services.leases import Claim, Leases
+from staithe.services.quiet import QuietCompanies, Unexpired
 from staithe.services.stores import CompanyStore
 from staithe.services.sync_run import Run
 from staithe.stop_latch import StopLatch
@@ -39,7 +40,16 @@ LOGGER: Final = logging.getLogger(__name__)
 SYNCS_AT_ONCE: Final = 4
 MOST_OF_ONE_COMPANY: Final = 3
 POLL_SECONDS: Final = 0.005
+HINTS_EVERY: Final = 20
+"""Companies that a scan passes by between two looks for hints."""
+
 RETENTION_LOOK_SECONDS: Final = 0.2
+QUIET_IN_TURN: Final = 5
+"""Companies in which nothing has expired that a removal looks into all the same: for files that a crash has left."""
+
+FIRST_LOOKS_SECONDS: Final = 1.0
+"""How long a removal goes on looking into companies for the first time: the others come with the next ones."""
+
 ERROR_PAUSE_SECONDS: Final = 1.0
 DUTY_PART: Final = 10.0
 SWITCH_SECONDS: Final = 0.0005
@@ -60,6 +70,9 @@ class Worker:
         self.callbacks = CallbackTurns(app, self.stopping)
         self.lock = threading.Lock()
         self.turns = Turns(SYNCS_AT_ONCE, MOST_OF_ONE_COMPANY)
+        self.quiet = QuietCompanies(app.stores)
+        self.unexpired = Unexpired(app.stores)
+        self.passes = 0
         self.claiming: set[int] = set()
 
     def run(self) -> None:
@@ -121,8 +134,16 @@ class Worker:
 
     def scan(self, watch: Watch) -> None:
         """Look into every company: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
-        for company in self.in_turn(self.companies()):
+        busy: list[Company] = []
+        for number, company in enumerate(self.companies()):
             # However many companies there are, a hint does not wait for all of them.
+            if number % HINTS_EVERY == 0:
+                self.look_for_hints(watch)
+            if self.stopping.is_set():
+                return
+            if not self.quiet.is_quiet(company):
+                busy.append(company)
+        for company in self.in_turn(busy):
             self.look_for_hints(watch)
             if self.stopping.is_set():
                 return
@@ -235,9 +256,20 @@ class Worker:
         removed_tokens = tokens.remove_expired(self.app.stores, self.app.clock())
         if removed_tokens:
             LOGGER.info("expired tokens removed: %d", removed_tokens)
-        for company in self.companies():
+        began = time.monotonic()
+        companies = self.companies()
+        self.passes += 1
+        for number, company in enumerate(companies):
+            is_in_turn = (number - self.passes * QUIET_IN_TURN) % len(companies) < QUIET_IN_TURN
+            if not is_in_turn and self.unexpired.has_time(company, self.app.clock()):
+                continue
+            if not self.unexpired.was_seen(company) and time.monotonic() > began + FIRST_LOOKS_SECONDS:
+                continue
             try:
-                removed = retention.remove_expired(self.app.stores.open(company), self.app.clock())
+                state = self.unexpired.state_of(company)
+                store, tells_next = self.app.stores.open(company), state is not None
+                removed = retention.remove_expired(store, self.app.clock(), tells_next=tells_next)
+                self.unexpired.note(company, state, removed.next_at)
             except StoreUnusable:
                 continue
             except Exception:

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from staithe.services.stores import CompanyStore
 from staithe.storage import sets
 from staithe.storage.database import Database, SqliteDatabase
+from staithe.storage.open_files import CompanyFile
 from staithe.storage.postgres_database import PostgresDatabase
 from tests.support.server import WORKER, RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
@@ -108,7 +109,7 @@ def is_locked(database: Database) -> bool:
     if isinstance(database, PostgresDatabase):
         with database.read() as connection:
             return bool(connection.execute(OTHER_WRITERS).scalar_one())
-    assert isinstance(database, SqliteDatabase)
+    assert isinstance(database, SqliteDatabase | CompanyFile)
     with contextlib.closing(sqlite3.connect(str(database.path), timeout=0, isolation_level=None)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")

@@ -18,7 +18,7 @@ from staithe.http.bulk import find_handler
 from staithe.http.calls import Call
 from staithe.services import accounts
 from staithe.services.caller import Caller
-from staithe.storage.database import SqliteDatabase
+from staithe.storage.open_files import CompanyFile
 
 HANDLED: Final = [o for o in OPERATIONS if o.served and o.verb not in ("upload", "read")]
 QUICK: Final = [operation for operation in HANDLED if find_handler(operation).reads_few_rows]
@@ -40,8 +40,9 @@ def test_a_quick_read_finds_each_row_by_its_key(app: App, operation: Operation) 
     company = accounts.create_company(app.stores, operation.path.replace("/", "."), 1)
     user = accounts.set_user(app.stores, company, "ann", "secret", Role.ADMIN, 1)
     store = app.stores.open(company)
-    assert isinstance(store.database, SqliteDatabase)
-    engine: Engine = store.database.engine
+    assert isinstance(store.database, CompanyFile)
+    with store.database.opened() as database:
+        engine: Engine = database.engine
     plans: list[str] = []
 
     @event.listens_for(engine, "before_cursor_execute")

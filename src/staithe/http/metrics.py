@@ -20,7 +20,7 @@ from staithe.http.requests import Request
 from staithe.observing.access import ADVICE, REFUSED, may_read
 from staithe.observing.exposition import registry_of_server, render
 from staithe.observing.folder import folder_of_server
-from staithe.services.queues import QueueFigures, read_figures
+from staithe.services.queues import Kept, QueueFigures, read_figures
 
 LOGGER: Final = logging.getLogger(__name__)
 PATH: Final = "/metrics"
@@ -101,7 +101,8 @@ class MetricsEndpoint:
 
     def __init__(self, app: App) -> None:
         self.token = app.settings.metrics_token
-        queues = QueueGauges(lambda: read_figures(app.stores, app.clock()), app.settings.pauses.figures_seconds)
+        kept: Kept = {}
+        queues = QueueGauges(lambda: read_figures(app.stores, app.clock(), kept), app.settings.pauses.figures_seconds)
         self.registry = registry_of_server(folder_of_server(), [queues])
 
     async def answer(self, request: Request) -> Answer:

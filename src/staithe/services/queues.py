@@ -7,10 +7,12 @@ from typing import Final
 
 from msgspec import Struct
 
+from staithe.domain.companies import Company
 from staithe.domain.errors import StoreUnusable
 from staithe.domain.limits import SECOND
 from staithe.services.stores import Stores
 from staithe.storage import control, queue
+from staithe.storage.quiet import FileState
 
 LOGGER: Final = logging.getLogger(__name__)
 
@@ -27,15 +29,31 @@ class QueueFigures(Struct, frozen=True):
     staged_bytes: int = 0
 
 
-def read_figures(stores: Stores, now: int) -> QueueFigures:
-    """Read every company's store; one that cannot be read is logged, and counted as such."""
+Kept = dict[int, tuple[FileState, queue.Queue]]
+"""What was read of each company, and the state that its store was in before."""
+
+
+def read_queue(stores: Stores, company: Company, kept: Kept) -> queue.Queue:
+    """The queue of a company: as it was read last, if its store has not changed since."""
+    state = stores.databases.state_of(company.id)
+    known = kept.get(company.id)
+    if state is not None and known is not None and known[0] == state:
+        return known[1]
+    with stores.open(company).database.read() as connection:
+        read = queue.read_queue(connection)
+    if state is not None and state.is_settled:
+        kept[company.id] = state, read
+    return read
+
+
+def read_figures(stores: Stores, now: int, kept: Kept) -> QueueFigures:
+    """Read the store of every company that has changed; one that cannot be read is logged, and counted as such."""
     with stores.control.read() as connection:
         companies = control.all_companies(connection)
     found: list[queue.Queue] = []
     for company in companies:
         try:
-            with stores.open(company).database.read() as connection:
-                found.append(queue.read_queue(connection))
+            found.append(read_queue(stores, company, kept))
         except StoreUnusable:
             # The log says it already.
             continue

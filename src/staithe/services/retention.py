@@ -11,7 +11,7 @@ from typing import Final
 from msgspec import Struct
 
 from staithe.domain.definition_reader import parse_duration
-from staithe.domain.definitions import DefinitionKey, ImportDefinition
+from staithe.domain.definitions import DefinitionKey, ImportDefinition, StoredDefinition
 from staithe.domain.errors import StagingUnavailable
 from staithe.domain.limits import (
     LEAST_DATA_LIFE,
@@ -21,10 +21,11 @@ from staithe.domain.limits import (
     UNUSED_DEFINITION_LIFE,
 )
 from staithe.services.stores import CompanyStore
-from staithe.storage import definitions, import_chunks, sync_creations, syncs, uploads
+from staithe.storage import definitions, expiry, import_chunks, sync_creations, syncs, uploads
 from staithe.storage.database import Connection
 
 LOGGER: Final = logging.getLogger(__name__)
+EVER: Final = 2**62
 ORPHAN_MIN_AGE_SECONDS: Final = 3600.0
 """A file that no row names is swept after this: its row may be about to be committed."""
 
@@ -36,6 +37,8 @@ class Removed(Struct, frozen=True):
     definitions: int
     syncs: int
     orphans: int
+    next_at: int | None = None
+    """When something expires next, if nothing is written until then; None if nothing does, or nobody has asked."""
 
     @property
     def anything(self) -> bool:
@@ -43,11 +46,17 @@ class Removed(Struct, frozen=True):
         return any((self.uploads, self.definitions, self.syncs, self.orphans))
 
 
-def remove_expired(store: CompanyStore, now: int) -> Removed:
-    """Remove what has expired: staged data, exported data, definitions, old syncs; and files nothing names."""
+def remove_expired(store: CompanyStore, now: int, *, tells_next: bool = False) -> Removed:
+    """Remove what has expired: staged data, exported data, definitions, old syncs; and files nothing names.
+
+    Args:
+        store: of the company.
+        now: the time.
+        tells_next: whether it is asked for when something expires next.
+    """
     with store.database.write() as connection:
         files: list[str] = []
-        for key in uploads.waiting_definitions(connection):
+        for key in expiry.oldest_staged(connection):
             files += uploads.remove_expired(connection, key, now - staged_life(connection, key))
         sync_creations.forget(connection, now - SYNC_CREATION_LIFE)
         uploads.forget_answers(connection, now - STAGED_DATA_LIFE)
@@ -57,10 +66,26 @@ def remove_expired(store: CompanyStore, now: int) -> Removed:
             definitions.remove_definition(connection, key)
         removed_syncs = syncs.remove_expired(connection, now - SYNC_LIFE)
         data_files = syncs.expire_data(connection, now)
+        next_at = next_expiry(connection) if tells_next else None
     store.staging.delete(files)
     store.rejects.delete(removed_syncs.reject_files)
     store.exports.delete([*data_files, *removed_syncs.data_files])
-    return Removed(len(files) + len(data_files), len(expired), removed_syncs.count, sweep_if_due(store))
+    return Removed(len(files) + len(data_files), len(expired), removed_syncs.count, sweep_if_due(store), next_at)
+
+
+def next_expiry(connection: Connection) -> int | None:
+    """When something expires next; a moment that is over if it waits for a sync to end. None if nothing will."""
+    ends = expiry.other_ends(connection)
+    ends += [oldest + staged_life(connection, key) for key, oldest in expiry.oldest_staged(connection).items()]
+    ends += [end_of(stored, last_used) for stored, last_used in definitions.unchanged_since(connection, EVER)]
+    return min(ends, default=None)
+
+
+def end_of(stored: StoredDefinition, last_used: int) -> int:
+    """When a definition expires: its own time is over, or it has none, and nobody has used it for a year."""
+    if stored.life is None:
+        return last_used + UNUSED_DEFINITION_LIFE + 1
+    return stored.updated_at + stored.life // timedelta(microseconds=1)
 
 
 def staged_life(connection: Connection, key: DefinitionKey) -> int:
@@ -74,12 +99,7 @@ def staged_life(connection: Connection, key: DefinitionKey) -> int:
 def expired_definitions(connection: Connection, now: int) -> Iterator[DefinitionKey]:
     """Definitions whose own time is over, and those without one that nobody has used for a year."""
     for stored, last_used in definitions.unchanged_since(connection, now - LEAST_DATA_LIFE):
-        life = stored.life
-        if life is None:
-            is_over = last_used < now - UNUSED_DEFINITION_LIFE
-        else:
-            is_over = stored.updated_at + life // timedelta(microseconds=1) <= now
-        if is_over and not syncs.has_unfinished(connection, stored.key):
+        if end_of(stored, last_used) <= now and not syncs.has_unfinished(connection, stored.key):
             yield stored.key
 
 

@@ -126,6 +126,10 @@ class Stores:
         """What a company has in the data directory."""
         return self.data / "companies" / str(company.id)
 
+    def may_have_leases(self, company: Company) -> bool:
+        """Whether a worker may have a sync of a company: a quick look, which leaves nothing open."""
+        return self.databases.may_have_leases(company.id)
+
     def hint_pending(self, company: Company) -> None:
         """Wake the workers: a sync of this company is pending.
 

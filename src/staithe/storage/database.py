@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Protocol, Self
 
 from sqlalchemy import Connection as Connection
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 
 from staithe.domain.errors import Busy, Damaged, StorageFull
 from staithe.storage import sqlite
@@ -147,6 +147,13 @@ class SqliteDatabase:
         """Hold a lock that ends with the process: that of a file."""
         with sqlite.file_lock(self.engine, purpose) as is_held:
             yield is_held
+
+    @property
+    def connections(self) -> int:
+        """How many connections there are, with those that nobody uses."""
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool.checkedin() + pool.checkedout()
 
     @property
     def place(self) -> str:

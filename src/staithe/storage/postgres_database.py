@@ -14,6 +14,7 @@ from staithe.domain.errors import OutcomeUnknown
 from staithe.storage import postgres
 from staithe.storage.database import Database, wrap_errors
 from staithe.storage.deadlines import Limit, NewLimit, milliseconds_left, unlimited, watching
+from staithe.storage.quiet import FileState
 from staithe.storage.schema import make_store, migrate
 
 
@@ -123,6 +124,18 @@ class PostgresSchemas:
     def make_company(self, company_id: int) -> None:
         """Make the empty store of a new company."""
         make_store(PostgresDatabase(self.engine, f"company_{company_id}"))
+
+    def state_of(self, company_id: int) -> FileState | None:
+        """Nothing tells."""
+        return None
+
+    def is_at_rest(self, company_id: int) -> bool:
+        """Not known before its schema is asked."""
+        return False
+
+    def may_have_leases(self, company_id: int) -> bool:
+        """Not known before its schema is asked."""
+        return True
 
     def erase_company(self, company_id: int) -> None:
         """Drop a schema."""

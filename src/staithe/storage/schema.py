@@ -91,7 +91,7 @@ def migrate(database: Database, migrations: str, *, makes: bool = False) -> None
         scripts = migration_scripts(migrations, connection.dialect.name)
         past = read_past(connection)
     if past.version == 0 and not makes:
-        raise missing(database)
+        raise missing(database.place)
     if fault := past.fault(scripts):
         if migrations == "company":
             raise StoreUnusable(f"The company's store {fault}", ADVICE, database.place)
@@ -121,12 +121,12 @@ def run_scripts(connection: Connection, scripts: Sequence[str]) -> None:
             connection.execute(INSERT_SCRIPT, {"number": number, "digest": digest_of(script), "run_by": run_by})
 
 
-def missing(database: Database) -> StoreUnusable:
+def missing(place: str) -> StoreUnusable:
     """What is said of a company's store that is not there, or has nothing in it."""
     message = (
         "The company's store is missing. It is not made anew: bring it back, or restore the company from a backup."
     )
-    return StoreUnusable(message, ADVICE, database.place)
+    return StoreUnusable(message, ADVICE, place)
 
 
 SELECT_ANY: Final = select(COUNTER).limit(1)

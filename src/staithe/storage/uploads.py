@@ -136,15 +136,6 @@ def remove_waiting(connection: Connection, key: DefinitionKey) -> list[str]:
     return remove_uploads(connection, DELETE_WAITING, parameters_of(key))
 
 
-SELECT_WAITING_DEFINITIONS: Final = select(UPLOAD.c.definition_kind, UPLOAD.c.definition_id).where(WAITS).distinct()
-
-
-def waiting_definitions(connection: Connection) -> list[DefinitionKey]:
-    """The definitions that have uploads waiting for a sync."""
-    rows = connection.execute(SELECT_WAITING_DEFINITIONS)
-    return [DefinitionKey(kind, number) for kind, number in rows]
-
-
 def remove_expired(connection: Connection, key: DefinitionKey, moment: int) -> list[str]:
     """Delete the rows of the uploads of a definition that have waited since before a moment; gives their files."""
     return remove_uploads(connection, DELETE_EXPIRED, {**parameters_of(key), "moment": moment})

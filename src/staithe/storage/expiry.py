@@ -1,0 +1,37 @@
+"""When something in a company's store expires next, of what needs no look into a definition."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection, func, select
+
+from staithe.domain.definitions import DefinitionKey
+from staithe.domain.limits import STAGED_DATA_LIFE, SYNC_CREATION_LIFE, SYNC_LIFE
+from staithe.domain.syncs import UNFINISHED
+from staithe.storage.tables import IDEMPOTENCY, SYNC, SYNC_CREATION, UPLOAD
+
+SELECT_STAGED: Final = (
+    select(UPLOAD.c.definition_kind, UPLOAD.c.definition_id, func.min(UPLOAD.c.created_at))
+    .where(UPLOAD.c.sync_id.is_(None))
+    .group_by(UPLOAD.c.definition_kind, UPLOAD.c.definition_id)
+)
+SELECT_OTHERS: Final = (
+    (select(func.min(SYNC.c.created_at)).where(SYNC.c.status.not_in(UNFINISHED)), SYNC_LIFE),
+    (select(func.min(SYNC.c.data_kept_until)).where(SYNC.c.data_file != ""), 0),
+    (select(func.min(SYNC_CREATION.c.created_at)), SYNC_CREATION_LIFE),
+    (select(func.min(IDEMPOTENCY.c.created_at)), STAGED_DATA_LIFE),
+)
+"""The first moment of each kind of rows, and how long after it the first of them expires."""
+
+
+def oldest_staged(connection: Connection) -> dict[DefinitionKey, int]:
+    """When the oldest upload came that waits for a sync, by definition."""
+    rows = connection.execute(SELECT_STAGED)
+    return {DefinitionKey(kind, number): oldest for kind, number, oldest in rows}
+
+
+def other_ends(connection: Connection) -> list[int]:
+    """When the first sync, exported data, creation of a sync and kept answer expire: of those that there are."""
+    found = [(connection.execute(query).scalar(), life) for query, life in SELECT_OTHERS]
+    return [first + life for first, life in found if first is not None]

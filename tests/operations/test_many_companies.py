@@ -1,0 +1,187 @@
+"""Many companies on SQLite: their files are open while they are used, and quiet companies are passed by."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import text
+
+from staithe.clock import system_clock
+from staithe.domain.companies import Company
+from staithe.domain.definitions import DefinitionKey
+from staithe.domain.errors import StoreUnusable
+from staithe.services import accounts
+from staithe.services.quiet import QuietCompanies, Unexpired
+from staithe.services.retention import remove_expired
+from staithe.services.stores import CompanyStore, Stores
+from staithe.storage import control, counters, syncs
+from staithe.storage.databases import SqliteFiles
+from staithe.storage.open_files import CompanyFile
+from staithe.storage.quiet import SETTLED_NANOSECONDS
+from tests.fault.processes import child
+from tests.support.server import HTTP, WORKER, RunningServer
+from tests.support.waiting import until
+
+OPENED = 4
+HOUR_MICROSECONDS = 3600 * 1_000_000
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Stores]:
+    made = Stores(tmp_path / "data")
+    files_of(made).files.most = OPENED
+    yield made
+    made.close()
+
+
+def files_of(stores: Stores) -> SqliteFiles:
+    assert isinstance(stores.databases, SqliteFiles)
+    return stores.databases
+
+
+def new_companies(stores: Stores, count: int) -> list[CompanyStore]:
+    made = [accounts.create_company(stores, f"company{number}", system_clock()) for number in range(count)]
+    return [stores.open(company) for company in made]
+
+
+def take_number(store: CompanyStore) -> int:
+    """Write something, and give how often that was done."""
+    with store.database.write() as connection:
+        return counters.take_ids(connection, "test")
+
+
+def open_files(stores: Stores) -> int:
+    folder = str(stores.data / "companies")
+    return sum(file.path.startswith(folder) for file in psutil.Process().open_files())
+
+
+def test_files_of_the_companies_used_last_are_open(stores: Stores) -> None:
+    made = new_companies(stores, 10)
+    for turn in (1, 2):
+        assert [take_number(store) for store in made] == [turn] * len(made)
+        assert list(files_of(stores).files.files) == [Path(store.database.place) for store in made[-OPENED:]]
+    assert open_files(stores) <= 3 * OPENED
+
+
+def test_a_file_is_not_closed_while_it_is_used(stores: Stores) -> None:
+    first, *others = new_companies(stores, 10)
+    with first.database.read() as connection:
+        assert counters.last_id(connection, "test") == 0
+        for store in others:
+            take_number(store)
+        assert take_number(first) == 1
+        assert counters.last_id(connection, "test") == 0, "of the moment when it began"
+    assert take_number(first) == 2
+
+
+def test_a_file_that_goes_while_it_is_open_takes_nothing_more(stores: Stores, tmp_path: Path) -> None:
+    [store] = new_companies(stores, 1)
+    assert take_number(store) == 1
+    path = Path(store.database.place)
+    path.rename(tmp_path / "aside")
+    with pytest.raises(StoreUnusable):
+        take_number(store)
+    assert not path.exists()
+    (tmp_path / "aside").rename(path)
+    assert take_number(store) == 2
+
+
+def test_a_file_that_takes_the_place_of_an_open_one_is_used(stores: Stores, tmp_path: Path) -> None:
+    store, other = new_companies(stores, 2)
+    take_number(store)
+    assert isinstance(other.database, CompanyFile)
+    other.database.close()
+    shutil.copy(other.database.place, tmp_path / "copy")
+    for ending in ("-wal", "-shm"):
+        Path(store.database.place + ending).unlink()
+    (tmp_path / "copy").replace(store.database.place)
+    assert take_number(store) == 1
+
+
+def settle(stores: Stores) -> None:
+    """Let the clock of files go on."""
+    stores.close()
+    time.sleep(SETTLED_NANOSECONDS / 1e9 + 0.05)
+
+
+def test_a_company_is_quiet_until_something_is_written(stores: Stores) -> None:
+    [store] = new_companies(stores, 1)
+    settle(stores)
+    quiet = QuietCompanies(stores)
+    assert quiet.is_quiet(store.company)
+    assert store.company.id in quiet.states
+    with store.database.read() as connection:
+        counters.last_id(connection, "test")
+    assert quiet.is_quiet(store.company), "to open a store makes an empty log"
+    assert store.company.id in quiet.states
+    take_number(store)
+    assert quiet.is_quiet(store.company), "nothing is unfinished"
+    assert store.company.id not in quiet.states, "it is looked into again as long as its file is that new"
+
+
+def test_a_company_with_an_unfinished_sync_is_never_quiet(stores: Stores) -> None:
+    """No hint says so, nor does its file change when a lease ends."""
+    [store] = new_companies(stores, 1)
+    quiet = QuietCompanies(stores)
+    assert quiet.is_quiet(store.company)
+    with store.database.write() as connection:
+        syncs.add_sync(connection, DefinitionKey("syncAction", 1), "/contacts/syncActions/1", 1, "ann")
+    settle(stores)
+    assert not quiet.is_quiet(store.company)
+    assert not stores.may_have_leases(store.company)
+    with store.database.write() as connection:
+        assert syncs.claim(connection, "worker/1", 1, lease_until=2) is not None
+    settle(stores)
+    assert not quiet.is_quiet(store.company)
+    assert not quiet.is_quiet(store.company)
+    assert stores.may_have_leases(store.company)
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE sync SET status = 'success', ended_at = 3, callback_url = 'http://x'"))
+    assert not quiet.is_quiet(store.company), "its callback is to be made"
+    with store.database.write() as connection:
+        syncs.mark_called_back(connection, 1, 4)
+    assert quiet.is_quiet(store.company)
+
+
+def test_a_company_has_time_until_something_in_it_expires(stores: Stores) -> None:
+    [store] = new_companies(stores, 1)
+    with store.database.write() as connection:
+        connection.execute(text("INSERT INTO sync_creation VALUES (1, 0)"))
+    settle(stores)
+    unexpired = Unexpired(stores)
+    state, removed = unexpired.state_of(store.company), remove_expired(store, HOUR_MICROSECONDS, tells_next=True)
+    assert removed.next_at == 2 * HOUR_MICROSECONDS
+    unexpired.note(store.company, state, removed.next_at)
+    assert unexpired.has_time(store.company, 2 * HOUR_MICROSECONDS - 1)
+    assert not unexpired.has_time(store.company, 2 * HOUR_MICROSECONDS)
+    take_number(store)
+    assert not unexpired.has_time(store.company, HOUR_MICROSECONDS), "whatever was written may expire sooner"
+
+
+@pytest.mark.nightly("A thousand companies take a minute; which files are open, and who is quiet, the suite tests.")
+def test_a_server_with_a_thousand_companies_has_few_files_open(tmp_path: Path) -> None:
+    made = Stores(tmp_path / "data")
+    made.databases.make_company(1)
+    folder = made.data / "companies"
+    for number in range(2, 1001):
+        (folder / str(number)).mkdir()
+        shutil.copy(folder / "1" / "company.db", folder / str(number) / "company.db")
+    with made.control.write() as connection:
+        for number in range(1, 1001):
+            assert control.add_company(connection, f"company{number}", 1) == Company(number, f"company{number}")
+    accounts.set_user(made, Company(1000, "company1000"), "ann", "secret", accounts.Role.ADMIN, 1)
+    made.close()
+    server = RunningServer(tmp_path / "data")
+    api = server.api("company1000\\ann:secret")
+    uri = api.define()
+    api.upload(uri, [{"Id": 1}])
+    assert api.sync(uri)["status"] == "warning"
+    until(lambda: "staithe_companies 1000.0" in api.client.get("/metrics").text, "the figures of all")
+    for role in (HTTP, WORKER):
+        assert child(server, role).num_fds() < 300
+    assert server.stop() == 0
