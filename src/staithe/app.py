@@ -10,6 +10,7 @@ from typing import Final
 from staithe.clock import Clock, make_clock
 from staithe.config import Settings
 from staithe.domain.errors import Busy
+from staithe.services.guesses import Guesses
 from staithe.services.known_logins import KnownLogins
 from staithe.services.stores import Stores
 from staithe.services.tokens import Tokens
@@ -33,8 +34,9 @@ class App:
 def build(settings: Settings) -> App:
     """Open the data directory, making it if it is not there."""
     stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
-    tokens = Tokens(stores, settings.access_token_seconds)
-    logins = KnownLogins(stores, tokens, settings.company_limits)
+    guesses = Guesses()
+    tokens = Tokens(stores, guesses, settings.access_token_seconds)
+    logins = KnownLogins(stores, tokens, guesses, settings.company_limits)
     return App(settings, stores, logins, tokens, make_clock(settings.clock_file))
 
 

@@ -12,6 +12,7 @@ from staithe.domain.companies import Role
 from staithe.domain.company_limits import CompanyLimits
 from staithe.domain.errors import NotAuthenticated
 from staithe.services import accounts, known_logins
+from staithe.services.guesses import Attempt, Guesses
 from staithe.services.known_logins import KnownLogins, Login
 from staithe.services.stores import CompanyStore
 from staithe.services.tokens import Tokens
@@ -77,7 +78,8 @@ def test_a_sync_changes_nothing_that_would_end_logins(deployment: Deployment) ->
 def logins(server: RunningServer, store: CompanyStore, monkeypatch: pytest.MonkeyPatch) -> KnownLogins:
     """What a process knows: nothing yet; at most two."""
     monkeypatch.setattr(known_logins, "MOST_REMEMBERED", 2)
-    known = KnownLogins(server.stores, Tokens(server.stores, 60), CompanyLimits())
+    guesses = Guesses()
+    known = KnownLogins(server.stores, Tokens(server.stores, guesses, 60), guesses, CompanyLimits())
     known.watch = Still()
     return known
 
@@ -93,7 +95,7 @@ class Still:
 
 
 def log_in(logins: KnownLogins, store: CompanyStore, sent: str, password: str = "secret") -> Login:
-    login = logins.verify_password(f"{store.company.name}\\ann", password, logins.version(), logins.last(sent))
+    login = logins.verify_password(Attempt(f"{store.company.name}\\ann", password), logins.version(), logins.last(sent))
     logins.remember(sent, login)
     return login
 

@@ -14,7 +14,18 @@ import anyio.to_thread
 from staithe.app import App
 from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
 from staithe.domain.errors import Failure, RequestError, ValidationFailed
-from staithe.http import downloads, errors, health, oauth_authorize, oauth_token, openapi, rest, rest_operation, uploads
+from staithe.http import (
+    downloads,
+    errors,
+    health,
+    oauth_authorize,
+    oauth_token,
+    observed_guesses,
+    openapi,
+    rest,
+    rest_operation,
+    uploads,
+)
 from staithe.http.auth import authenticate
 from staithe.http.bodies import read_object
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
@@ -40,6 +51,7 @@ HOST: Final = re.compile(r"[A-Za-z0-9!$&'()*+,;=\-._~:\[\]@%]*")
 
 def build_application(app: App) -> Rim:
     """The whole HTTP side of a server as an ASGI application."""
+    observed_guesses.observe(app.logins.guesses)
     routes = [*bulk_routes(app), *rest_routes(app), *public_routes(app)]
     return Rim(routes, app.settings.request_timeout_seconds)
 
@@ -105,8 +117,7 @@ async def answer_call(
     """
     try:
         writes = request.method not in ("GET", "HEAD")
-        header = request.headers.get("authorization")
-        caller = await authenticate(app, header, writes=writes)
+        caller = await authenticate(app, request, writes=writes)
         deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
         body = await read_object(request, deadline)
         call = Call(app, caller, read_id(request.path_parameters), read_parameters(request.query), body)

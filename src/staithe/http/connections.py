@@ -304,8 +304,8 @@ class Connection(HttpToolsProtocol):
             raise ValueError(self.fault.reason)
         self.deadline = float("inf")
         self.door.waiting.pop(self, None)
-        self.behind += 1
         super().on_headers_complete()
+        self.behind += 1
 
     def find_excess(self) -> Fault | None:
         """What is too large in a head."""

@@ -29,8 +29,7 @@ GZIP_WINDOW: Final = 15 | 16
 
 async def send_data(app: App, element: Element, request: Request) -> Answer:
     """Answer with a page of the data of a sync, or with that of an export's last sync."""
-    header = request.headers.get("authorization")
-    caller = await authenticate(app, header, writes=False)
+    caller = await authenticate(app, request, writes=False)
     query = read_list_query(read_parameters(request.query), {}, DATA_PAGE_RECORDS)
     number = read_id(request.path_parameters)
     if element.name:

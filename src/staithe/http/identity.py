@@ -14,7 +14,7 @@ from staithe.wire.identity import NOT_AUTHENTICATED, identity_body
 async def answer_identity(app: App, request: Request) -> Answer:
     """Answer `GET /id`: 200 in any case, as clients compare the text that stands for a wrong login."""
     try:
-        user = (await log_in(app, request.headers.get("authorization"))).user
+        user = (await log_in(app, request)).user
     except NotAuthenticated:
         return Answer(200, NOT_AUTHENTICATED)
     return Answer(200, identity_body(user, base_url_of(request, app.settings.public_url)))

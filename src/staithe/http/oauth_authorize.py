@@ -15,6 +15,7 @@ import anyio.to_thread
 from msgspec import Struct
 
 from staithe.app import App
+from staithe.domain.errors import Busy
 from staithe.domain.oauth import (
     Client,
     OAuthFault,
@@ -26,16 +27,18 @@ from staithe.domain.oauth import (
     choose_redirect_uri,
     read_wish,
 )
+from staithe.http.addresses import address_of
 from staithe.http.base_url import base_url_of
 from staithe.http.bodies import read_object
 from staithe.http.calls import Answer
+from staithe.http.errors import to_status
 from staithe.http.oauth_form import read_form
 from staithe.http.oauth_page import show_consent, show_problem
 from staithe.http.oauth_token import token_body
 from staithe.http.requests import Request
 from staithe.services.accounts import Proof
 from staithe.services.clients import find_client
-from staithe.services.tokens import prove_for
+from staithe.services.guesses import Attempt
 
 PATH: Final = "/auth/oauth2/authorize"
 ASKED: Final = (
@@ -112,7 +115,7 @@ async def take_consent(app: App, request: Request) -> Answer:
     """Answer POST: back to the client with a code, a token or a refusal; or the page again after a wrong login."""
     deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
     form = await read_object(request, deadline)
-    take = partial(decide, app, read_key(app, request))
+    take = partial(decide, app, read_key(app, request), address_of(request))
     return await anyio.to_thread.run_sync(answer_question, app, form, take)
 
 
@@ -146,7 +149,7 @@ def show_form(question: Question, form_key: FormKey, *, user_name: str = "", pro
     )
 
 
-def decide(app: App, form_key: FormKey, question: Question) -> Answer:
+def decide(app: App, form_key: FormKey, address: str, question: Question) -> Answer:
     """Do what the user has decided.
 
     Raises:
@@ -160,9 +163,15 @@ def decide(app: App, form_key: FormKey, question: Question) -> Answer:
         raise OAuthRefused(OAuthFault.ACCESS_DENIED, "The user does not allow it.")
     login = user_name if "\\" in user_name else f"{question.client.company.name}\\{user_name}"
     try:
-        proof = prove_for(app.stores, question.client, login, parameters.get("password", ""))
+        attempt = Attempt(login, parameters.get("password", ""), address)
+        proof = app.tokens.prove_for(question.client, attempt)
     except OAuthRefused:
         return show_form(question, form_key, user_name=user_name, problem=WRONG_LOGIN)
+    except Busy as error:
+        wait = f"{error.message} Please try again in {error.retry_after_seconds} s."
+        answer = show_form(question, form_key, user_name=user_name, problem=wait)
+        told = {**answer.headers, "Retry-After": str(error.retry_after_seconds)}
+        return Answer(to_status(error), answer.body, told)
     return go_back(question.wish.redirect_uri, parameters, grant(app, question, proof))
 
 

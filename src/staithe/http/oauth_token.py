@@ -16,11 +16,13 @@ import anyio.to_thread
 from staithe.app import App
 from staithe.domain.errors import ValidationFailed
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, check_scope
+from staithe.http.addresses import address_of
 from staithe.http.bodies import read_object
 from staithe.http.calls import Answer
 from staithe.http.oauth_form import read_body
 from staithe.http.requests import Request
 from staithe.services.clients import authenticate_client
+from staithe.services.guesses import Attempt
 from staithe.services.tokens import Exchange, Issued
 
 PATH: Final = "/auth/oauth2/token"
@@ -35,7 +37,7 @@ async def give_tokens(app: App, request: Request) -> Answer:
     try:
         parameters = read_body(await read_object(request, deadline))
         header = request.headers.get("authorization", "")
-        issued = await anyio.to_thread.run_sync(partial(issue_tokens, app, header, parameters))
+        issued = await anyio.to_thread.run_sync(partial(issue_tokens, app, header, parameters, address_of(request)))
     except ValidationFailed as error:
         return refuse(OAuthRefused(OAuthFault.INVALID_REQUEST, error.message))
     except OAuthRefused as error:
@@ -43,7 +45,7 @@ async def give_tokens(app: App, request: Request) -> Answer:
     return Answer(200, token_body(issued))
 
 
-def issue_tokens(app: App, header: str, parameters: Parameters) -> Issued:
+def issue_tokens(app: App, header: str, parameters: Parameters, address: str) -> Issued:
     """The tokens that a request is good for.
 
     Raises:
@@ -54,24 +56,24 @@ def issue_tokens(app: App, header: str, parameters: Parameters) -> Issued:
     if grant is None:
         raise OAuthRefused(OAuthFault.UNSUPPORTED_GRANT_TYPE, f"grant_type must be one of {', '.join(GRANTS)}.")
     check_scope(parameters.get("scope", ""))
-    return grant(app, client, parameters)
+    return grant(app, client, parameters, address)
 
 
-def exchange_code(app: App, client: Client, parameters: Parameters) -> Issued:
+def exchange_code(app: App, client: Client, parameters: Parameters, _address: str) -> Issued:
     sent = Exchange(need(parameters, "code"), parameters.get("redirect_uri"), parameters.get("code_verifier"))
     return app.tokens.exchange(client, sent, app.clock())
 
 
-def refresh(app: App, client: Client, parameters: Parameters) -> Issued:
+def refresh(app: App, client: Client, parameters: Parameters, _address: str) -> Issued:
     return app.tokens.refresh(client, need(parameters, "refresh_token"), app.clock())
 
 
-def log_in(app: App, client: Client, parameters: Parameters) -> Issued:
-    login, password = need(parameters, "username"), need(parameters, "password")
-    return app.tokens.log_in(client, login, password, app.clock())
+def log_in(app: App, client: Client, parameters: Parameters, address: str) -> Issued:
+    attempt = Attempt(need(parameters, "username"), need(parameters, "password"), address)
+    return app.tokens.log_in(client, attempt, app.clock())
 
 
-GRANTS: Final[Mapping[str, Callable[[App, Client, Parameters], Issued]]] = {
+GRANTS: Final[Mapping[str, Callable[[App, Client, Parameters, str], Issued]]] = {
     "authorization_code": exchange_code,
     "refresh_token": refresh,
     "password": log_in,

@@ -95,8 +95,7 @@ async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate
     """Answer an upload: 204, or 201 with the sync it started."""
     timeout = app.settings.request_timeout_seconds
     deadline = asyncio.get_running_loop().time() + timeout
-    header = request.headers.get("authorization")
-    caller = await authenticate(app, header, writes=True)
+    caller = await authenticate(app, request, writes=True)
     with gate.admit(caller):
         wanted = UploadRequest(
             format=read_format(request.headers.get("content-type", "")),

@@ -71,6 +71,12 @@ CONNECTIONS_ENDED: Final = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+WRONG_PASSWORDS: Final = Counter(
+    "staithe_wrong_passwords",
+    "Wrong passwords that were verified, and passwords that were not as too many had been wrong.",
+    ["outcome"],
+    registry=REGISTRY,
+)
 UPLOADS: Final = Counter("staithe_uploads", "Uploads by what became of them.", ["format", "outcome"], registry=REGISTRY)
 UPLOAD_RECEIVED_BYTES: Final = Counter(
     "staithe_upload_received_bytes", "Bytes of uploads, after gunzip.", registry=REGISTRY

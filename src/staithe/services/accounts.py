@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -11,13 +12,13 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
 from staithe.domain.companies import NAME_RULE, Company, Role, User, is_name
-from staithe.domain.errors import Conflict, Failure, NotAuthenticated, NotFound, ValidationFailed
+from staithe.domain.errors import Conflict, Failure, NotFound, ValidationFailed
+from staithe.services.guesses import Attempt, Guesses, wrong_login
 from staithe.services.stores import Stores
 from staithe.storage import control
 from staithe.storage.database import Connection
 
 HASHER: Final = PasswordHasher()
-LOGIN_ADVICE: Final = "Send HTTP Basic credentials (company\\user, a colon, the password) or a Bearer token."
 
 
 def create_company(stores: Stores, name: str, at: int) -> Company:
@@ -133,30 +134,38 @@ def mark_password(password_hash: str) -> bytes:
     return hashlib.sha256(password_hash.encode()).digest()
 
 
-def prove(stores: Stores, login: str, password: str, mark: bytes = b"") -> Proof:
+def prove(stores: Stores, guesses: Guesses, attempt: Attempt, mark: bytes = b"") -> Proof:
     """The user of `company\\user` with this password, and a mark of the password as it is now.
 
     Args:
         stores: of the server.
-        login: in any case.
-        password: which is slow to hash, on purpose.
+        guesses: who may have a password hashed now, which is slow on purpose.
+        attempt: who sends which password; the login in any case.
         mark: of an earlier proof with the same login and password. If it is still good, nothing is hashed.
 
     Raises:
         NotAuthenticated: there is none, or the password is another.
+        TooManyRequests: too many others were wrong before.
+        Busy: too many are being verified.
     """
-    company_name, _, user_name = login.partition("\\")
+    company_name, _, user_name = attempt.login.partition("\\")
     with stores.control.read() as connection:
         found = control.find_user(connection, company_name, user_name)
-    if found is None:
-        # As long as for a known user: who exists must not be told by the time it takes.
-        HASHER.hash(password)
-        raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE)
-    user, password_hash = found
-    now = Proof(user, mark_password(password_hash))
-    if now.mark != mark:
+    now = None if found is None else Proof(found[0], mark_password(found[1]))
+    if now is not None and now.mark == mark:
+        return now
+    with guesses.verifying(attempt, now.mark if now else b""):
         try:
-            HASHER.verify(password_hash, password)
+            # As long as for a known user: who exists must not be told by the time it takes.
+            HASHER.verify(found[1] if found else hash_of_nobody(HASHER), attempt.password)
         except (VerificationError, InvalidHashError):
-            raise NotAuthenticated("The login is wrong.", LOGIN_ADVICE) from None
+            now = None
+        if now is None:
+            raise wrong_login()
     return now
+
+
+@cache
+def hash_of_nobody(hasher: PasswordHasher) -> str:
+    """A hash to verify the passwords of users against who do not exist."""
+    return hasher.hash(secrets.token_urlsafe())

@@ -8,11 +8,13 @@ import time
 from functools import cached_property
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from staithe.domain.companies import User
 from staithe.domain.company_limits import CompanyLimits
 from staithe.services import accounts, company_limits
+from staithe.services.guesses import Attempt, Guesses
 from staithe.services.stores import CompanyStore, Stores
 from staithe.services.tokens import Tokens
 from staithe.storage.databases import Watch
@@ -47,10 +49,12 @@ class KnownLogins:
     Args:
         stores: of the server.
         tokens: which verify theirs.
+        guesses: who may have a password hashed.
         defaults: the limits of companies that have none of their own.
     """
 
-    def __init__(self, stores: Stores, tokens: Tokens, defaults: CompanyLimits) -> None:
+    def __init__(self, stores: Stores, tokens: Tokens, guesses: Guesses, defaults: CompanyLimits) -> None:
+        self.guesses = guesses
         self.stores = stores
         self.tokens = tokens
         self.defaults = defaults
@@ -88,15 +92,17 @@ class KnownLogins:
     def hash(self, sent: str) -> bytes:
         return hashlib.blake2b(sent.encode(), key=self.key, digest_size=32).digest()
 
-    def verify_password(self, name: str, password: str, version: int, last: Login | None) -> Login:
+    def verify_password(self, attempt: Attempt, version: int, last: Login | None) -> Login:
         """The login of `company\\user` with a password, which is not hashed if the last time it was the same.
 
         Raises:
             NotAuthenticated: there is no such user, or the password is another.
+            Busy: it is not verified now.
         """
         is_fresh = last is not None and time.monotonic() < last.mark_ends_at
         mark = last.mark if last is not None and is_fresh else b""
-        proof = accounts.prove(self.stores, name, password, mark)
+        known = msgspec.structs.replace(attempt, is_known=last is not None)
+        proof = accounts.prove(self.stores, self.guesses, known, mark)
         ends_at = last.mark_ends_at if last is not None and proof.mark == mark else time.monotonic() + REMEMBER_SECONDS
         store, limits = self.look_up(proof.user)
         return Login(proof.user, store, limits, version, proof.mark, ends_at)

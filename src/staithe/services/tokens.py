@@ -19,6 +19,7 @@ from staithe.domain.errors import InvalidToken, NotAuthenticated
 from staithe.domain.limits import AUTHORIZATION_CODE_LIFE, REFRESH_TOKEN_LIFE, SECOND
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, TokenKind, Wish, to_challenge
 from staithe.services.accounts import Proof, mark_password, prove
+from staithe.services.guesses import Attempt, Guesses
 from staithe.services.stores import Stores
 from staithe.storage import oauth
 from staithe.storage.database import Connection
@@ -63,11 +64,13 @@ class Tokens:
 
     Args:
         stores: of the data directory.
+        guesses: who may have a password hashed.
         access_life_seconds: how long an access token is good for.
     """
 
-    def __init__(self, stores: Stores, access_life_seconds: int) -> None:
+    def __init__(self, stores: Stores, guesses: Guesses, access_life_seconds: int) -> None:
         self.stores = stores
+        self.guesses = guesses
         self.access_life_seconds = access_life_seconds
 
     def verify(self, token: str, now: int) -> tuple[User, int]:
@@ -104,13 +107,28 @@ class Tokens:
             grant_id = add_grant(connection, client, NewGrant(client.id, proof.user.id, proof.mark), now)
             return self.issue(connection, grant_id, now, may_refresh=may_refresh)
 
-    def log_in(self, client: Client, login: str, password: str, now: int) -> Issued:
+    def log_in(self, client: Client, attempt: Attempt, now: int) -> Issued:
         """Tokens for a user's password.
 
         Raises:
             OAuthRefused: the login is wrong, or of another company than the client's.
         """
-        return self.grant_access(client, prove_for(self.stores, client, login, password), now, may_refresh=True)
+        return self.grant_access(client, self.prove_for(client, attempt), now, may_refresh=True)
+
+    def prove_for(self, client: Client, attempt: Attempt) -> Proof:
+        """The user who logs in, who must be of the client's company.
+
+        Raises:
+            OAuthRefused: the login is wrong, or of another company.
+            Busy: it is not verified now.
+        """
+        try:
+            proof = prove(self.stores, self.guesses, attempt)
+        except NotAuthenticated:
+            raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG) from None
+        if proof.user.company != client.company:
+            raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG)
+        return proof
 
     def exchange(self, client: Client, sent: Exchange, now: int) -> Issued:
         """Tokens for a code.
@@ -157,21 +175,6 @@ class Tokens:
         access = add_token(connection, TokenKind.ACCESS, grant_id, now + self.access_life_seconds * SECOND)
         refresh = add_token(connection, TokenKind.REFRESH, grant_id, now + REFRESH_TOKEN_LIFE) if may_refresh else None
         return Issued(access, self.access_life_seconds, refresh)
-
-
-def prove_for(stores: Stores, client: Client, login: str, password: str) -> Proof:
-    """The user who logs in, who must be of the client's company.
-
-    Raises:
-        OAuthRefused: the login is wrong, or of another company.
-    """
-    try:
-        proof = prove(stores, login, password)
-    except NotAuthenticated:
-        raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG) from None
-    if proof.user.company != client.company:
-        raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG)
-    return proof
 
 
 def is_good(held: Held, now: int) -> bool:
