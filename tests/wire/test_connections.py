@@ -208,6 +208,17 @@ def test_who_sends_no_http_is_told(quick: RunningServer) -> None:
         assert refusal(wire.read()) == (400, "Must be well-formed HTTP.")
 
 
+@pytest.mark.parametrize(
+    ("version", "hosts", "status"),
+    [("1.1", 0, 400), ("1.1", 1, 200), ("1.1", 2, 400), ("1.0", 0, 200), ("1.0", 2, 400)],
+)
+def test_a_request_names_one_host(small: RunningServer, version: str, hosts: int, status: int) -> None:
+    with Wire(small) as wire:
+        wire.send(f"GET /healthz HTTP/{version}\r\n{'Host: x' + chr(13) + chr(10) if hosts else ''}".encode())
+        wire.send(b"Host: y\r\n" * (hosts - 1) + b"\r\n")
+        assert wire.status() == status
+
+
 def test_requests_in_a_row_are_answered_and_a_flood_of_them_is_not_kept(small: RunningServer) -> None:
     with Wire(small) as wire:
         wire.send(HEALTH * 40 + HEALTH[:-2] + b"Connection: close\r\n\r\n")

@@ -160,6 +160,11 @@ class Rim:
 
     async def answer(self, request: Request, found: Found, route: Route | None) -> Answer:
         """The answer to a request, whatever goes wrong."""
+        hosts = [value for name, value in request.scope["headers"] if name == b"host"]
+        # HTTP/1.0 knows no Host (RFC 9112, 3.2).
+        if len(hosts) > 1 or not (hosts or request.scope["http_version"] == "1.0"):
+            failure = Failure("request", "Must be well-formed HTTP: one Host header.")
+            return errors.to_answer(ValidationFailed(failure))
         if not HOST.fullmatch(request.headers.get("host", "")):
             failure = Failure("request", "Must be well-formed HTTP: Invalid host header.")
             return errors.to_answer(ValidationFailed(failure))
