@@ -107,6 +107,7 @@ def test_a_sound_deployment_beside_its_server(running: RunningServer, database_k
         "clock": ["ok", "no row lies in the future", ""],
         "syncs": ["ok", "0 pending, 0 running, none has waited for long", ""],
         "leases": ["ok", "every active sync has its worker", ""],
+        "access": ["ok", f"only Staithe's user may read {running.data}", ""],
         "files": ["ok", "none is left without a row", ""],
     }
     assert running.stop() == 0
@@ -182,6 +183,36 @@ def test_staging_that_cannot_be_written(running: RunningServer) -> None:
     assert found["staging"][2] == "Let Staithe's user write there; until then uploads fail."
     assert found["files"][0] == "failure"
     assert place.read_text() == "in the way"
+
+
+def test_a_staging_area_that_cannot_be_reached_before_there_is_a_company(tmp_path: Path) -> None:
+    place = tmp_path / "staging"
+    place.write_text("in the way")
+    for staging, told in ((place, f"{place}: "), (tmp_path / "none", f"{tmp_path}/none: ")):
+        outcome, found, advice = findings(tmp_path / "data", "--staging", str(staging), code=1)["staging"]
+        assert outcome == "failure"
+        assert found.startswith(told)
+        assert advice == "Let Staithe's user write there; until then uploads fail."
+
+
+def test_files_that_others_may_read(running: RunningServer) -> None:
+    assert running.stop() == 0
+    for path in (running.data, *running.data.rglob("*")):
+        path.chmod(0o750 if path.is_dir() else 0o640)
+    file = running.data / ("serve.key" if running.database else "control.db")
+    file.touch()
+    file.chmod(0o640)
+    outcome, found, advice = examine(running)["access"]
+    assert outcome == "warning"
+    assert found.startswith("its group may read ")
+    running.data.chmod(0o755)
+    assert examine(running)["access"][0] == "warning"
+    file.chmod(0o644)
+    told = f"chmod -R go= {running.data}: it holds all contacts, and the hashes of passwords."
+    assert examine(running, code=1)["access"] == ["failure", f"everybody on this machine may read {file}", told]
+    assert advice == f"Unless that is meant: {told}"
+    running.data.chmod(0o700)
+    assert examine(running)["access"][0] == "ok", "a closed directory closes what is in it"
 
 
 def test_schemas_of_another_version(running: RunningServer) -> None:

@@ -14,6 +14,7 @@ import typer
 from rich.text import Text
 
 from staithe.cli.console import ERRORS
+from staithe.private_files import given_umask
 
 PASSED_ON: Final = (
     signal.SIGINT,
@@ -64,7 +65,7 @@ class Child:
         if self.waiting:
             raise typer.Exit(SIGNALLED + self.waiting[0])
         try:
-            self.process = subprocess.Popen(command, env=environment)
+            self.process = subprocess.Popen(command, env=environment, umask=given_umask())
         except FileNotFoundError as error:
             raise give_up(f"There is no command {command[0]}.", NO_SUCH_COMMAND) from error
         except OSError as error:

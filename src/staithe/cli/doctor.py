@@ -53,8 +53,8 @@ def doctor(
     """Examine a deployment, and say what to change. Works beside running servers, and changes nothing.
 
     Checks versions, schemas, clocks, durability, connections, Citus nodes, space,
-    staging (one file is written, read and deleted), servers, stuck syncs and
-    forgotten files. With --deep every page of the stores is read, every file is
+    access, staging (one file is written, read and deleted), servers, stuck syncs
+    and forgotten files. With --deep every page of the stores is read, every file is
     compared with its checksum, every set with the contacts, and every row with
     what it names. Exit code 1 if a check fails, 0 if all is well or there are only
     warnings.

@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 from staithe import __version__
 from staithe.cli.commands import MARKUP, add_commands
 from staithe.native_threads import keep_native_threads_few
+from staithe.private_files import make_files_private
 
 app = typer.Typer(
     epilog="Start with [bold]staithe demo[/bold]: it shows the main job on real data, and what to call next.",
@@ -47,6 +48,7 @@ def program() -> TyperGroup:
 def main() -> None:
     """Run the command line; a refused request becomes one clear line and exit code 1."""
     keep_native_threads_few()
+    make_files_private()
     try:
         program()()
     except Exception as error:

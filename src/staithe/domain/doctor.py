@@ -76,6 +76,21 @@ def file_system(disk: DiskFacts) -> Finding:
     return Finding(check, Outcome.OK, found)
 
 
+def access(deployment: Deployment) -> Iterator[Finding]:
+    """Nobody but Staithe's user may read what it keeps."""
+    for facts in deployment.access:
+        advice = f"chmod -R go= {facts.directory}: it holds all contacts, and the hashes of passwords."
+        if facts.read_by_all:
+            found = f"everybody on this machine may read {doctor_database.some(facts.read_by_all)}"
+            yield Finding("access", Outcome.FAILURE, found, advice)
+        elif facts.read_by_group:
+            found = f"its group may read {doctor_database.some(facts.read_by_group)}"
+            yield Finding("access", Outcome.WARNING, found, f"Unless that is meant: {advice}")
+    if deployment.access and not any(facts.read_by_all or facts.read_by_group for facts in deployment.access):
+        directories = doctor_database.some([facts.directory for facts in deployment.access])
+        yield Finding("access", Outcome.OK, f"only Staithe's user may read {directories}")
+
+
 def staging(deployment: Deployment) -> Iterator[Finding]:
     """A file was written, read and deleted."""
     facts = deployment.staging
@@ -120,6 +135,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     doctor_postgres.postgres,
     doctor_citus.citus,
     disks,
+    access,
     staging,
     servers,
     doctor_queue.stuck_syncs,

@@ -123,6 +123,16 @@ class DiskFacts(Struct, frozen=True):
     holds_sqlite: bool
 
 
+class AccessFacts(Struct, frozen=True):
+    """What others than Staithe's user may do in a directory."""
+
+    directory: str
+    read_by_group: tuple[str, ...] = ()
+    """Paths that its group may reach and read or write."""
+    read_by_all: tuple[str, ...] = ()
+    """Those that everybody may."""
+
+
 class StagingFacts(Struct, frozen=True):
     """A file written, read and deleted in the staging area: how long that took, or what went wrong."""
 
@@ -203,6 +213,7 @@ class Deployment(Struct, frozen=True, kw_only=True):
     postgres: PostgresFacts | None = None
     citus: CitusFacts | None = None
     disks: tuple[DiskFacts, ...] = ()
+    access: tuple[AccessFacts, ...] = ()
     staging: StagingFacts | None = None
     servers: tuple[ServerFacts, ...] = ()
     queues: tuple[QueueFacts, ...] = ()

@@ -13,6 +13,7 @@ from staithe.clock import Clock
 from staithe.domain.companies import Company
 from staithe.domain.doctor_database import CONTROL
 from staithe.domain.doctor_facts import (
+    AccessFacts,
     CitusFacts,
     Deployment,
     DiskFacts,
@@ -26,7 +27,7 @@ from staithe.domain.doctor_facts import (
 )
 from staithe.domain.errors import RequestError, StagingUnavailable
 from staithe.services.doctor_damage import DamageSearch, Report
-from staithe.services.machine import disk_facts, server_facts, software_facts
+from staithe.services.machine import access_facts, disk_facts, server_facts, software_facts
 from staithe.services.retention import ORPHAN_MIN_AGE_SECONDS
 from staithe.staging.area import StagingArea
 from staithe.staging.arrow_folder import ArrowFolder
@@ -105,6 +106,7 @@ class Examination:
             postgres=self.postgres,
             citus=self.citus,
             disks=self.look_at_disks(),
+            access=self.look_at_access(),
             staging=self.try_staging(companies),
             servers=tuple(map(server_facts, self.target.urls)),
             queues=tuple(self.queues),
@@ -118,6 +120,11 @@ class Examination:
         if self.area.bucket is not None or self.area.directory == self.target.data:
             return (data,)
         return data, disk_facts("staging", self.area.directory, holds_sqlite=False)
+
+    def look_at_access(self) -> tuple[AccessFacts, ...]:
+        """Look who else may read the data directory, and the staging area if that is another."""
+        folders = {self.target.data, *([] if self.area.bucket is not None else [self.area.directory])}
+        return tuple(access_facts(folder) for folder in sorted(folders) if folder.exists())
 
     def look_at_control(self) -> list[Company]:
         """Look at the control store: every company, or none if it cannot be read."""
@@ -169,19 +176,24 @@ class Examination:
         return FilesFacts(company.name, sum(counts))
 
     def try_staging(self, companies: list[Company]) -> StagingFacts | None:
-        """Write a file where the first company's uploads go; None if there is nothing yet."""
-        if not companies:
+        """Write a file where the first company's uploads go; where there is no company yet, into the area itself.
+
+        None if there is not even a directory: that of the data is made by the first server.
+        """
+        path = f"companies/{companies[0].id}/staging" if companies else ""
+        is_unmade = self.area.bucket is None and not self.area.directory.exists()
+        if not companies and is_unmade and not self.target.staging:
             return None
-        place = f"{self.area}/companies/{companies[0].id}/staging"
+        place = f"{self.area}/{path}".rstrip("/")
         began = time.monotonic()
         try:
-            try_folder(self.folder_of(companies[0], "staging", make=True))
+            try_folder(self.area.folder(path, make=bool(companies)))
         except (OSError, ValueError, RequestError) as error:
             return StagingFacts(place, failure=str(error.__cause__ or error))
         return StagingFacts(place, time.monotonic() - began)
 
-    def folder_of(self, company: Company, folder: str, *, make: bool = False) -> ArrowFolder:
-        return self.area.folder(f"companies/{company.id}/{folder}", make=make)
+    def folder_of(self, company: Company, folder: str) -> ArrowFolder:
+        return self.area.folder(f"companies/{company.id}/{folder}", make=False)
 
 
 def examine(target: Target, report: Report = silent) -> Deployment:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import shutil
+import stat
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import httpx
 
 from staithe import __version__
-from staithe.domain.doctor_facts import DiskFacts, ServerFacts, SoftwareFacts
+from staithe.domain.doctor_facts import AccessFacts, DiskFacts, ServerFacts, SoftwareFacts
 from staithe.tls import accept_any_certificate
+
+OPEN_FILES: Final = ("serve.lock", "serve.url")
+"""What says nothing of anybody: that a server runs, and where."""
 
 MOUNTS: Final = Path("/proc/self/mounts")
 READY_SECONDS: Final = 10.0
@@ -44,6 +51,34 @@ def file_system_of(path: Path) -> str:
         if path.is_relative_to(folder) and len(folder.parts) >= best:
             best, found = len(folder.parts), kind
     return found
+
+
+def access_facts(directory: Path) -> AccessFacts:
+    """Who else may read the files of a directory: one that is closed to others closes what is in it."""
+    return AccessFacts(
+        str(directory),
+        tuple(sorted(readable(directory, stat.S_IXGRP, stat.S_IRGRP | stat.S_IWGRP))),
+        tuple(sorted(readable(directory, stat.S_IXOTH, stat.S_IROTH | stat.S_IWOTH))),
+    )
+
+
+def readable(folder: Path, enters: int, reads: int) -> Iterator[str]:
+    """Files in a folder, and in those below it, that can be read or written by whom some bits of a mode are for.
+
+    Args:
+        folder: where to look.
+        enters: the bit that lets them into a folder.
+        reads: the bits of which one lets them read or write a file.
+    """
+    with suppress(FileNotFoundError, PermissionError):
+        if not folder.stat().st_mode & enters:
+            return
+        for entry in os.scandir(folder):
+            with suppress(FileNotFoundError):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from readable(Path(entry.path), enters, reads)
+                elif entry.name not in OPEN_FILES and entry.stat(follow_symlinks=False).st_mode & reads:
+                    yield entry.path
 
 
 def server_facts(url: str) -> ServerFacts:
