@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from staithe.beats import Beat
 from staithe.clock import Clock, make_clock
 from staithe.config import Settings
 from staithe.domain.errors import Busy
@@ -29,6 +31,8 @@ class App:
     logins: KnownLogins
     tokens: Tokens
     clock: Clock
+    workers: Sequence[Beat] = ()
+    """The beats of the workers of this server; none if they are elsewhere, or this is no HTTP process."""
 
 
 def build(settings: Settings) -> App:

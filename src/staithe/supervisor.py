@@ -15,12 +15,13 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
 
 from staithe.app import TRY_AGAIN
+from staithe.beats import Beat, Silence
 from staithe.config import Settings
 from staithe.domain.errors import Busy, StoreUnusable
 from staithe.observing.folder import MetricsFolder
@@ -52,22 +53,35 @@ class Child:
     name: str
     start: Callable[[], Process]
     on_death: Callable[[], None]
+    beat: Beat
+    hung_seconds: float
+    silence: Silence = field(default_factory=Silence)
     process: Process | None = None
     started_at: float = 0.0
     quick_deaths: int = 0
 
     def run(self) -> None:
         """Start it."""
+        self.beat.begin()
         self.process = self.start()
         self.started_at = time.monotonic()
 
+    def is_hung(self, process: Process) -> bool:
+        """Whether it lives and does nothing; then it is ended here."""
+        if self.silence.look(self.beat.last()) < self.hung_seconds:
+            return False
+        LOGGER.error("the %s process lives, but has done nothing for %.0f s: ending it", self.name, self.hung_seconds)
+        process.kill()
+        process.wait()
+        return True
+
     def revive(self) -> None:
-        """Start it anew if it has died.
+        """Start it anew if it has died, or hangs.
 
         Raises:
             RuntimeError: it dies again and again as soon as it is started.
         """
-        if self.process is None or self.process.poll() is None:
+        if self.process is None or (self.process.poll() is None and not self.is_hung(self.process)):
             return
         if self.process.returncode == TRY_AGAIN:
             if time.monotonic() - self.started_at > PAUSE_SECONDS:
@@ -106,8 +120,8 @@ class Supervisor:
         self.ready_pipe = os.pipe()
         for descriptor in (*self.ready_pipe, *([self.listener.fileno()] if self.listener else [])):
             keep_private(descriptor)
-        self.http = [self.http_child() for _ in range(settings.http_workers)]
         self.workers = [self.worker_child(number) for number in range(1, settings.workers + 1)]
+        self.http = [self.http_child() for _ in range(settings.http_workers)]
 
     @property
     def url(self) -> str:
@@ -171,7 +185,7 @@ class Supervisor:
             self.listener.close()
         stop(self.http)
         stop(self.workers)
-        for descriptor in self.ready_pipe:
+        for descriptor in (*self.ready_pipe, *(child.beat.descriptor for child in self.children)):
             forget(descriptor)
             os.close(descriptor)
         self.metrics.remove()
@@ -195,16 +209,25 @@ class Supervisor:
 
     def http_child(self) -> Child:
         assert self.listener is not None
-        files = (self.listener.fileno(), self.ready_pipe[1])
+        beat = self.new_beat()
+        workers = [child.beat.descriptor for child in self.workers]
+        files = (self.listener.fileno(), self.ready_pipe[1], beat.descriptor, *workers)
         program = Program(HTTP, ",".join(str(file) for file in files), files)
-        return Child("http", lambda: self.spawn(program), lambda: None)
+        return Child("http", lambda: self.spawn(program), lambda: None, beat, self.settings.pauses.hung_seconds)
 
     def worker_child(self, number: int) -> Child:
         # No two workers that share a database may have one name, wherever they are.
         name = f"worker-{number}-{uuid.uuid4().hex}"
-        # No open files: with the socket, a worker would hold the port after the server's end.
-        program = Program(WORKER, name)
-        return Child("worker", lambda: self.spawn(program), lambda: self.release_leases(name))
+        # No other open file: with the socket, a worker would hold the port after the server's end.
+        beat = self.new_beat()
+        program = Program(WORKER, f"{name},{beat.descriptor}", (beat.descriptor,))
+        hung_seconds = self.settings.pauses.hung_seconds
+        return Child("worker", lambda: self.spawn(program), lambda: self.release_leases(name), beat, hung_seconds)
+
+    def new_beat(self) -> Beat:
+        beat = Beat()
+        keep_private(beat.descriptor)
+        return beat
 
     def spawn(self, program: Program) -> Process:
         """Start a process, which gets no connection to a store: two processes must not share one."""

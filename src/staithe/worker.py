@@ -17,6 +17,7 @@ from contextlib import closing
 from typing import Final
 
 from staithe.app import App, build_or_exit
+from staithe.beats import Beat
 from staithe.callback_turns import CallbackTurns
 from staithe.config import Settings, from_environment
 from staithe.domain.companies import Company
@@ -59,8 +60,9 @@ SWITCH_SECONDS: Final = 0.0005
 class Worker:
     """One worker process. The main thread only looks; whatever may wait for a store runs in threads of its own."""
 
-    def __init__(self, app: App, name: str) -> None:
+    def __init__(self, app: App, name: str, beat: Beat) -> None:
         self.app = app
+        self.sign = beat
         self.stopping = StopLatch()
         self.wake = threading.Event()
         self.seen_version = -1
@@ -80,6 +82,7 @@ class Worker:
         for name, duty in (("heartbeat", self.beat), ("retention", self.retain)):
             threading.Thread(target=duty, name=name, daemon=True).start()
         while not self.stopping.is_set():
+            self.sign.mark()
             try:
                 with closing(self.app.stores.watch()) as watch:
                     self.look(watch)
@@ -95,6 +98,7 @@ class Worker:
         scan_at = 0.0
         self.seen_version = -1
         while not self.stopping.is_set():
+            self.sign.mark()
             self.look_for_hints(watch)
             if time.monotonic() >= scan_at:
                 began = time.monotonic()
@@ -137,6 +141,7 @@ class Worker:
         busy: list[Company] = []
         for number, company in enumerate(self.companies()):
             # However many companies there are, a hint does not wait for all of them.
+            self.sign.mark()
             if number % HINTS_EVERY == 0:
                 self.look_for_hints(watch)
             if self.stopping.is_set():
@@ -144,6 +149,7 @@ class Worker:
             if not self.quiet.is_quiet(company):
                 busy.append(company)
         for company in self.in_turn(busy):
+            self.sign.mark()
             self.look_for_hints(watch)
             if self.stopping.is_set():
                 return
@@ -287,19 +293,20 @@ def pause_of(least: float, seconds: float) -> float:
     return max(least, DUTY_PART * seconds)
 
 
-def run(settings: Settings, name: str, supervisor: int) -> None:
+def run(settings: Settings, argument: str, supervisor: int) -> None:
     """Run a worker until SIGTERM, or until its supervisor is gone.
 
     Args:
         settings: of the server.
-        name: the worker's, which no other has.
+        argument: the worker's name, which no other has, and the number of the open file that takes its beat.
         supervisor: the id of the process that started this one.
     """
+    name, beat = argument.split(",")
     name_process(name)
     sys.setswitchinterval(SWITCH_SECONDS)
     lifetime.start("worker", settings)
     app = build_or_exit(settings)
-    worker = Worker(app, name)
+    worker = Worker(app, name, Beat(int(beat)))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stopping.set)
     stop_with(supervisor)

@@ -29,6 +29,11 @@ class Pauses(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     callback_seconds: float = 10.0
     """In which a call of a callback address has its answer; after three such calls it is given up."""
 
+    hung_seconds: float = 120.0
+    """A process whose main loop stands still for so long is ended and started anew; after a quarter of it a worker
+    counts as gone for `/readyz`. It is more than any single wait of a loop: 30 seconds for a turn to write and 20 for
+    SQLite's lock, half a minute for a database or an object store that does not answer."""
+
     figures_seconds: float = 5.0
     """How old the numbers of the stores in `/metrics` may be."""
 

@@ -13,12 +13,14 @@ import os
 import resource
 import socket
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import Final, cast
 
 import uvicorn
 
 from staithe.app import build_or_exit
+from staithe.beats import Beat
 from staithe.config import Settings, from_environment
 from staithe.http.asgi import build_application
 from staithe.http.connections import Connection, Door
@@ -40,13 +42,15 @@ OTHER_FILES = 512
 class Server(uvicorn.Server):
     """Says when it answers, by a byte into a pipe."""
 
-    def __init__(self, config: uvicorn.Config, door: Door, ready: int) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door, ready: int, beat: Beat) -> None:
         super().__init__(config)
         self.door = door
         self.ready = ready
+        self.beat = beat
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after the connections, once a second."""
+        """Look after the connections, once a second; uvicorn calls this ten times as often, from the event loop."""
+        self.beat.mark()
         if counter % TICKS_PER_SECOND == 0:
             self.door.sweep()
         return await super().on_tick(counter)
@@ -63,13 +67,15 @@ def run(settings: Settings, files: str, supervisor: int) -> None:
 
     Args:
         settings: of the server.
-        files: the numbers of two open files: the listening socket, and the pipe that takes a byte when it answers.
+        files: the numbers of open files: the listening socket, the pipe that takes a byte when it answers, what takes
+            its beat, and the beats of workers.
         supervisor: the id of the process that started this one.
     """
-    listener, ready = (int(number) for number in files.split(","))
+    listener, ready, beat, *workers = (int(number) for number in files.split(","))
     name_process("http")
     lifetime.start("http", settings)
-    application = build_application(build_or_exit(settings))
+    app = replace(build_or_exit(settings), workers=tuple(map(Beat, workers)))
+    application = build_application(app)
     door = Door(most_that_fit(settings.most_connections), settings.pauses)
     config = uvicorn.Config(
         application,
@@ -90,7 +96,7 @@ def run(settings: Settings, files: str, supervisor: int) -> None:
     # The door does the handshakes, so that they are counted and end.
     door.tls, config.ssl = config.ssl, None
     stop_with(supervisor)
-    Server(config, door, ready).run(sockets=[socket.socket(fileno=listener)])
+    Server(config, door, ready, Beat(beat)).run(sockets=[socket.socket(fileno=listener)])
 
 
 def most_that_fit(most: int) -> int:
