@@ -90,7 +90,7 @@ class SqliteFilesAsTheyAre:
     def hints(self) -> AbstractContextManager[Connection] | None:
         """A read transaction in the store of hints, if there is one: a server makes it."""
         path = self.data / "hints.db"
-        return self.read(path) if path.exists() else None
+        return self.read(path) if path.is_file() else None
 
     def company(self, company_id: int) -> AbstractContextManager[Connection]:
         """A read transaction in a company's store."""
