@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.limits import SECOND
 
 Clock = Callable[[], int]
@@ -29,3 +30,16 @@ def make_clock(offset_file: Path | None) -> Clock:
         return system_clock() + int(float(text or 0) * SECOND)
 
     return moved
+
+
+def check_clock_file(path: Path | None) -> None:
+    """Whether a file can move the clock.
+
+    Raises:
+        ValidationFailed: something else than seconds is in it, or it is no file.
+    """
+    try:
+        make_clock(path)()
+    except (OSError, ValueError, OverflowError) as error:
+        rule = f"Must be a file with a number of seconds in it, or one that is not there yet: {path}: {error}."
+        raise ValidationFailed(Failure("--clock-file", rule)) from None

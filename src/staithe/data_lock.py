@@ -28,6 +28,7 @@ def hold_data(data: Path, *, alone: bool = True) -> Generator[None]:
 
     Raises:
         Conflict: others hold it, and do not share it or must not.
+        OSError: it cannot be made, written or locked; its path is told.
     """
     data.mkdir(parents=True, exist_ok=True)
     with (data / LOCK_FILE).open("a") as lock:
@@ -52,6 +53,9 @@ def take(lock: IO[str], wanted: int, pause_seconds: float) -> bool:
         fcntl.flock(lock, wanted | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
+    except OSError as error:
+        # Of a lock the system does not say where.
+        raise OSError(error.errno, error.strerror, lock.name) from error
     return True
 
 
@@ -60,5 +64,5 @@ def is_held(data: Path) -> bool:
     try:
         with (data / LOCK_FILE).open() as lock:
             return not take(lock, fcntl.LOCK_EX, 0.0)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False

@@ -106,13 +106,20 @@ class Supervisor:
     Args:
         settings: of the server; port 0 takes a free one.
         stores: of the server. They are closed whenever a process is started, and opened anew when they are needed.
+        listener: of `listen`; None for workers alone.
         on_ready: called once, when an HTTP process answers.
     """
 
-    def __init__(self, settings: Settings, stores: Stores, on_ready: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stores: Stores,
+        listener: socket.socket | None = None,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
         self.stores = stores
         self.on_ready = on_ready
-        self.listener = listen(settings) if settings.http_workers else None
+        self.listener = listener
         port: int = self.listener.getsockname()[1] if self.listener else settings.port
         self.settings = msgspec.structs.replace(settings, port=port)
         self.stopping = StopLatch()

@@ -28,7 +28,7 @@ from staithe.observed_sync import run_observed, sync_fields
 from staithe.observing import lifetime
 from staithe.orphan import stop_with
 from staithe.processes import name_process
-from staithe.services import retention, tokens
+from staithe.services import administration, retention, tokens
 from staithe.services.leases import Claim, Leases
 from staithe.services.quiet import QuietCompanies, Unexpired
 from staithe.services.stores import CompanyStore
@@ -262,6 +262,7 @@ class Worker:
         removed_tokens = tokens.remove_expired(self.app.stores, self.app.clock())
         if removed_tokens:
             LOGGER.info("expired tokens removed: %d", removed_tokens)
+        self.erase_deleted()
         began = time.monotonic()
         companies = self.companies()
         self.passes += 1
@@ -283,6 +284,14 @@ class Worker:
                 continue
             if removed.anything:
                 LOGGER.info("company %s, expired: %s", company.name, removed)
+
+    def erase_deleted(self) -> None:
+        """Close what deleted companies have open here, and erase what their deletion has left."""
+        try:
+            self.app.stores.close_deleted()
+            administration.erase_deleted(self.app.stores, self.app.clock())
+        except Exception:
+            LOGGER.exception("deleted companies are erased another time")
 
 
 def pause_of(least: float, seconds: float) -> float:

@@ -145,7 +145,7 @@ def manifest_with(**changes: Any) -> dict[str, Callable[[bytes], bytes]]:
         ({"format": "other"}, "it is an archive of something else"),
         ({"files": []}, "its files are not those that its rows name"),
         ({"tables": []}, "its tables are not those of its schema version"),
-        ({"company": "no name"}, "--company: Must have 1 to 100 characters"),
+        ({"company": "no\\name"}, "--company: Must have 1 to 64 letters"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused(kept: Kept, changes: dict[str, Any], said: str) -> None:
@@ -179,12 +179,12 @@ def test_wrong_commands_say_what_to_do(deployment: Deployment, tmp_path: Path) -
         (["restore", str(file)], f"There is a company {name} already.\nRestore it under another name: --company"),
         (["restore", str(tmp_path / "none.zip")], "Cannot read"),
         (["restore", str(tmp_path / "note.zip")], f"{tmp_path / 'note.zip'}: Must be a whole backup"),
-        (["restore", str(file), "--company", "a b"], "--company: Must have 1 to 100 characters without blanks"),
+        (["restore", str(file), "--company", "a/b"], "--company: Must have 1 to 64 letters, digits"),
     ):
         failed = staithe(*words, *where(server))
         assert (failed.returncode, said in failed.stderr, "Traceback" in failed.stderr) == (1, True, False), failed
     failed = staithe("backup", name, str(file), "--data", str(tmp_path / "nothing"))
-    assert "is no data directory" in failed.stderr
+    assert "There is no store in the data directory" in failed.stderr
     assert not (tmp_path / "nothing").exists()
     again = back_up(server, name, file, "--force")
     assert again["moment"] > told["moment"]

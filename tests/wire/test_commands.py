@@ -12,7 +12,7 @@ import pytest
 
 from staithe import __version__
 from staithe.processes import FORKS_VARIABLE
-from tests.conftest import StartServer
+from tests.conftest import Deployment, StartServer
 from tests.support.commands import staithe, where
 from tests.support.logins import is_over
 from tests.support.oauth import Program
@@ -30,8 +30,17 @@ def test_version_and_help() -> None:
         ["seed"],
         ["status"],
         ["company", "create"],
+        ["company", "list"],
+        ["company", "rename"],
+        ["company", "delete"],
         ["user", "create"],
+        ["user", "list"],
+        ["user", "password"],
+        ["user", "disable"],
+        ["user", "enable"],
+        ["user", "delete"],
         ["client", "create"],
+        ["client", "rotate"],
     ):
         shown = staithe(*words, "--help")
         assert shown.returncode == 0
@@ -103,7 +112,7 @@ def test_clients_beside_a_running_server(server: RunningServer) -> None:
     ("words", "said"),
     [
         (["company", "create", "acme"], "There is a company acme already."),
-        (["company", "create", "a\\b"], "name: Must have 1 to 100 characters"),
+        (["company", "create", "a\\b"], "name: Must have 1 to 64 letters"),
         (["user", "create", "nowhere", "x", "--password-stdin"], "There is no company nowhere."),
         (["user", "create", "acme", "x", "--password-stdin"], "password: Must not be empty."),
         (["seed", "nowhere", "--contacts", "1"], "There is no company nowhere."),
@@ -162,8 +171,8 @@ def test_a_malformed_bootstrap_is_refused(tmp_path: Path) -> None:
     assert "secret" not in failed.stderr
 
 
-def test_a_second_server_on_the_same_data_is_refused(server: RunningServer) -> None:
-    failed = staithe("serve", "--port", "0", "--data", str(server.data))
+def test_a_second_server_on_the_same_data_is_refused(deployment: Deployment) -> None:
+    failed = staithe("serve", "--port", "0", "--data", str(deployment("sqlite").data))
     assert failed.returncode == 1
     assert "Another staithe serves the data directory" in failed.stderr
 

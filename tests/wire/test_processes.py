@@ -249,8 +249,8 @@ def test_workers_say_that_there_is_no_store(tmp_path: Path) -> None:
     assert failed.returncode == 1
     assert failed.stderr.splitlines() == [
         f"staithe: There is no store in the data directory {tmp_path / 'data'}.",
-        f"Make one with: staithe serve --data {tmp_path / 'data'}; or name the servers' store with "
-        "--database postgresql://...",
+        f"Name the one that staithe serve has, with --data DIRECTORY or STAITHE_DATA, or its database, with --database "
+        f"URL; or make one with: staithe serve --data {tmp_path / 'data'}",
     ]
     assert not (tmp_path / "data").exists()
 

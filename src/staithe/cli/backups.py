@@ -10,13 +10,12 @@ import typer
 from rich.filesize import decimal
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, StagingAddress, print_json, read_staging
+from staithe.cli.places import open_stores
 from staithe.cli.progress import StepBars
 from staithe.clock import system_clock
 from staithe.domain.backups import Manifest
-from staithe.domain.errors import NotFound
 from staithe.domain.times import format_time
 from staithe.services import accounts, backups, deployment, restores
-from staithe.services.stores import Stores
 
 COUNTED: Final = {"contacts": "contact", "sets": "id_set", "syncs": "sync", "users": "user_account"}
 """What is counted at the end -> its table."""
@@ -40,9 +39,7 @@ def backup(
 
     Read it back with: staithe restore FILE
     """
-    if not database and not (data / "control.db").exists():
-        raise NotFound(f"{data} is no data directory.", "Name the one that staithe serve has: --data DIRECTORY.")
-    stores = Stores(data, database, read_staging(staging))
+    stores = open_stores(data, database, read_staging(staging))
     deployment.claim_staging_area(stores)
     found = accounts.find_company(stores, company)
     began = time.perf_counter()
@@ -75,7 +72,8 @@ def restore(
 
     A restore that breaks off leaves nothing that anyone sees. Call it again: it removes what is left first.
     """
-    stores = Stores(data, database, read_staging(staging))
+    restores.check_heading(file)
+    stores = open_stores(data, database, read_staging(staging), makes=True)
     deployment.claim_staging_area(stores)
     began = time.perf_counter()
     with StepBars() as bars:

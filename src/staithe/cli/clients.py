@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.cli.places import open_stores
 from staithe.clock import system_clock
+from staithe.domain.oauth import Client
 from staithe.services import accounts, clients
-from staithe.services.stores import Stores
 
+MINUTE_SECONDS: Final = 60
+MOST_MINUTES: Final = 366 * 24 * 60
 Company = Annotated[str, typer.Argument(help="An existing company: the program acts for its users alone.")]
 
 
@@ -32,14 +35,21 @@ def create_client(
     A program with pages of its own needs --redirect-uri: it sends users to
     /auth/oauth2/authorize and gets a code back there. One that knows a
     user's password needs none. Both get their tokens at /auth/oauth2/token.
+
+    Example: staithe client create acme 'My program' --redirect-uri https://app.example.com/callback
     """
-    stores = Stores(data, database)
+    stores = open_stores(data, database)
     found = accounts.find_company(stores, company)
     client, secret = clients.create_client(stores, found, name, redirect_uri or [], system_clock())
+    tell_secret(client, secret, f"{client.name} may now ask users of company {found.name}.", json=json)
+
+
+def tell_secret(client: Client, secret: str, what: str, *, json: bool) -> None:
+    """Print a client with its new secret."""
     if json:
         print_json(
             {
-                "company": found.name,
+                "company": client.company.name,
                 "name": client.name,
                 "clientId": client.identifier,
                 "clientSecret": secret,
@@ -47,16 +57,43 @@ def create_client(
             }
         )
         return
-    OUTPUT.print(Text(f"{client.name} may now ask users of company {found.name}."), soft_wrap=True)
+    OUTPUT.print(Text(what), soft_wrap=True)
     OUTPUT.print(Text(f"  client id                    {client.identifier}"), soft_wrap=True)
     OUTPUT.print(Text(f"  client secret, shown once    {secret}"), soft_wrap=True)
     for uri in client.redirect_uris:
         OUTPUT.print(Text(f"  redirect URI                 {uri}"), soft_wrap=True)
 
 
+def rotate_client(
+    company: Company,
+    name: Annotated[str, typer.Argument(help="The name it was registered with.")],
+    keep_old: Annotated[
+        float,
+        typer.Option("--keep-old", min=0, max=MOST_MINUTES, help="Minutes for which the old secret is good still."),
+    ] = 0.0,
+    data: Data = DEFAULT_DATA,
+    database: DatabaseUrl = "",
+    json: Json = False,
+) -> None:
+    """Give a program another secret, and print it. Works beside a running server.
+
+    The old secret ends at once: right for one that others may have seen. With
+    --keep-old both are good for so many minutes, so that a program can be
+    given the new one while it runs. Its client id stays, and so do the tokens
+    that it was given for users: staithe client delete ends those.
+
+    Example: staithe client rotate acme 'My program' --keep-old 60
+    """
+    stores = open_stores(data, database)
+    found = accounts.find_company(stores, company)
+    client, secret = clients.rotate_secret(stores, found, name, system_clock(), keep_old * MINUTE_SECONDS)
+    old = f"The old one is good for {keep_old:g} more minutes." if keep_old else "The old one has ended."
+    tell_secret(client, secret, f"{client.name} of company {found.name} has another secret. {old}", json=json)
+
+
 def list_clients(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = False) -> None:
     """Show the registered programs; their secrets are not known to anybody but them."""
-    found = clients.list_clients(Stores(data, database))
+    found = clients.list_clients(open_stores(data, database))
     if json:
         print_json(
             [
@@ -85,7 +122,7 @@ def delete_client(
     json: Json = False,
 ) -> None:
     """Delete a program. Every token it was given ends at once."""
-    stores = Stores(data, database)
+    stores = open_stores(data, database)
     client = clients.delete_client(stores, accounts.find_company(stores, company), name)
     if json:
         print_json({"company": client.company.name, "name": client.name, "clientId": client.identifier})

@@ -50,9 +50,11 @@ class CommandRow(NamedTuple):
         """The command itself."""
         module, _, function = self.place.partition(":")
         alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=MARKUP)
-        alone.command(self.name.rpartition(" ")[2], **self.settings)(
-            getattr(import_module(f"staithe.cli.{module}"), function)
-        )
+        # Imported here, as `staithe --help` does not need it.
+        from staithe.cli.places import says_what_fails
+
+        run = says_what_fails(getattr(import_module(f"staithe.cli.{module}"), function))
+        alone.command(self.name.rpartition(" ")[2], **self.settings)(run)
         command = typer.main.get_command(alone)
         assert isinstance(command, TyperCommand)
         return command
@@ -96,15 +98,37 @@ COMMANDS: Final = (
     ),
     CommandRow(
         "company create",
-        "accounts:create_company",
+        "companies:create_company",
         "Make a company with an empty store. Works beside a running server.",
+    ),
+    CommandRow("company list", "companies:list_companies", "Show the companies, and how many users each has."),
+    CommandRow(
+        "company rename",
+        "companies:rename_company",
+        "Give a company another name: its users log in under that from now on. Works beside a running server.",
+    ),
+    CommandRow(
+        "company delete",
+        "companies:delete_company",
+        "Delete a company with everything that is its own. Works beside a running server.",
     ),
     CommandRow("company limits", "limits:set_limits", "Show what a company may use, and set it."),
     CommandRow(
         "user create",
-        "accounts:create_user",
+        "users:create_user",
         "Make a user, or give one that exists another password and role. Works beside a running server.",
     ),
+    CommandRow("user list", "users:list_users", "Show who may log in, and what for."),
+    CommandRow(
+        "user password",
+        "users:change_password",
+        "Give a user another password. Whatever the old one was good for ends at once.",
+    ),
+    CommandRow(
+        "user disable", "users:disable_user", "Let a user log in no more, and end every token. user enable undoes it."
+    ),
+    CommandRow("user enable", "users:enable_user", "Let a user who was disabled log in again, with the same password."),
+    CommandRow("user delete", "users:delete_user", "Delete a user, and end every token. What the user has made stays."),
     CommandRow(
         "client create",
         "clients:create_client",
@@ -114,6 +138,11 @@ COMMANDS: Final = (
         "client list",
         "clients:list_clients",
         "Show the registered programs; their secrets are not known to anybody but them.",
+    ),
+    CommandRow(
+        "client rotate",
+        "clients:rotate_client",
+        "Give a program another secret, and print it. Works beside a running server.",
     ),
     CommandRow("client delete", "clients:delete_client", "Delete a program. Every token it was given ends at once."),
 )

@@ -20,7 +20,8 @@ DatabaseUrl = Annotated[
     str,
     typer.Option(
         "--database",
-        help="postgresql://user:password@host/name. Default: SQLite files in the data directory.",
+        help="postgresql://user:password@host/name. Default: the last server's of the data directory, but for the "
+        "password; without one, SQLite files in the directory.",
         envvar="STAITHE_DATABASE",
         show_default=False,
     ),
@@ -29,7 +30,8 @@ StagingAddress = Annotated[
     str,
     typer.Option(
         "--staging",
-        help="Where staged files are kept: s3://BUCKET/PREFIX, or a directory. Default: in the data directory.",
+        help="Where staged files are kept: s3://BUCKET/PREFIX, or a directory. Default: where the servers had them; "
+        "with the first one, in the data directory.",
         envvar="STAITHE_STAGING",
         show_default=False,
     ),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
-
-import msgspec
 
 from staithe.cli.progress import spinner
 from staithe.cli.serve import take_port
@@ -121,9 +120,11 @@ def running_server(data: Path, port: int | None) -> Generator[RunningServer]:
         data: its data directory.
         port: its port; None for the usual one or, if that is taken, a free one.
     """
+    listener = take_some_port(data, port)
     stores = Stores(data)
     deployment.claim_staging_area(stores)
-    supervisor = open_server(data, port, stores)
+    # Whoever starts it is its only user, and receives callbacks on this machine.
+    supervisor = Supervisor(Settings(data=data, allow_private_callbacks=True), stores, listener)
     # Its processes are started before its thread: staithe.processes.may_fork.
     with closing(stores), supervisor.started():
         running = RunningServer(supervisor)
@@ -135,12 +136,11 @@ def running_server(data: Path, port: int | None) -> Generator[RunningServer]:
             running.stop()
 
 
-def open_server(data: Path, port: int | None, stores: Stores) -> Supervisor:
-    # Whoever starts it is its only user, and receives callbacks on this machine.
-    settings = Settings(data=data, allow_private_callbacks=True)
+def take_some_port(data: Path, port: int | None) -> socket.socket:
+    """The socket of a server: on the port that is wanted, or else on the usual one or a free one."""
     if port is not None:
-        return take_port(msgspec.structs.replace(settings, port=port), stores)
+        return take_port(Settings(data=data, port=port))
     try:
-        return take_port(settings, stores)
+        return take_port(Settings(data=data))
     except Conflict:
-        return take_port(msgspec.structs.replace(settings, port=0), stores)
+        return take_port(Settings(data=data, port=0))

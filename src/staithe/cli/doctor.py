@@ -11,12 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, StagingAddress, print_json, read_staging
+from staithe.cli.places import find_database
 from staithe.cli.progress import spinner
-from staithe.clock import make_clock
+from staithe.clock import check_clock_file, make_clock
 from staithe.config import Settings
 from staithe.domain.doctor import evaluate, worst
 from staithe.domain.doctor_facts import Finding, Limits, Outcome
-from staithe.services.doctor import Target, examine
+from staithe.services.doctor import Target, examine, staging_as_noted
 from staithe.supervisor import URL_FILE
 
 DEFAULTS: Final = Settings()
@@ -59,10 +60,12 @@ def doctor(
     what it names. Exit code 1 if a check fails, 0 if all is well or there are only
     warnings.
     """
+    check_clock_file(clock_file)
+    database = find_database(data, database)
     target = Target(
         data=data.absolute(),
         database=database,
-        staging=read_staging(staging),
+        staging=read_staging(staging) or staging_as_noted(data.absolute(), database),
         urls=(*noted_url(data), *(server or [])),
         clock=make_clock(clock_file),
         limits=Limits(lease_seconds, stuck_minutes * MINUTE_SECONDS, processes),

@@ -10,10 +10,10 @@ from msgspec import Struct
 from rich.table import Table
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.cli.places import open_stores
 from staithe.domain.companies import Company
 from staithe.domain.company_limits import OwnLimits
 from staithe.services import accounts, company_limits
-from staithe.services.stores import Stores
 
 
 class LimitRow(Struct, frozen=True):
@@ -55,7 +55,7 @@ def set_limits(
     the server's default: the option of the same name of staithe serve.
     A running server obeys a change within about a second.
     """
-    stores = Stores(data, database)
+    stores = open_stores(data, database)
     company = accounts.find_company(stores, name)
     wanted = OwnLimits(
         staging_quota_kb=staging_quota_kb, uploads_at_once=uploads_at_once, syncs_per_hour=syncs_per_hour

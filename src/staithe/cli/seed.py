@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.cli.places import open_stores
 from staithe.cli.progress import progress_bar
 from staithe.clock import system_clock
 from staithe.services import accounts, seeding
-from staithe.services.stores import CompanyStore, Stores
+from staithe.services.stores import CompanyStore
 
 
 def seed(
@@ -22,7 +23,7 @@ def seed(
     json: Json = False,
 ) -> None:
     """Add contacts contact-{id}@example.com to a company, all or none. Works beside a running server."""
-    stores = Stores(data, database)
+    stores = open_stores(data, database)
     store = stores.open(accounts.find_company(stores, company))
     began = time.perf_counter()
     first, last = seed_with_progress(store, contacts)

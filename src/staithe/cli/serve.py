@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+import socket
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import msgspec
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
+from staithe.cli.places import find_database, open_stores
 from staithe.cli.serve_options import (
     AccessLog,
     AccessTokenSeconds,
@@ -32,18 +40,21 @@ from staithe.cli.serve_options import (
     UploadsAtOnce,
     check_metrics_token,
 )
-from staithe.clock import make_clock
+from staithe.clock import check_clock_file, make_clock
 from staithe.config import Settings
 from staithe.data_lock import hold_data
 from staithe.domain.base_url import read_public_url
+from staithe.domain.doctor import LOCAL_ADVICE, NETWORK_FILE_SYSTEMS
 from staithe.domain.errors import Conflict
 from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
 from staithe.services import accounts, deployment
+from staithe.services.file_systems import file_system_of
 from staithe.services.stores import Stores
-from staithe.supervisor import Supervisor
+from staithe.supervisor import Supervisor, listen
 from staithe.tls import check_tls_files
 
+LOGGER: Final = logging.getLogger(__name__)
 BOOTSTRAP = "STAITHE_BOOTSTRAP"
 DEFAULTS = Settings()
 
@@ -86,7 +97,7 @@ def serve(
     traces.check_environment()
     settings = Settings(
         data=data.absolute(),
-        database=database,
+        database=find_database(data, database),
         staging=read_staging(staging),
         host=host,
         port=port,
@@ -112,13 +123,37 @@ def serve(
         metrics_token=check_metrics_token(metrics_token),
     )
     check_tls_files(settings.tls_certificate, settings.tls_key)
-    with hold_data(settings.data, alone=settings.has_store_of_its_own):
-        stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
-        deployment.claim_staging_area(stores)
-        made = accounts.bootstrap(stores, os.environ.get(BOOTSTRAP, ""), make_clock(settings.clock_file)())
+    check_clock_file(settings.clock_file)
+    # Before anything is made: who finds the port taken leaves no trace.
+    listener = take_port(settings)
+    login = os.environ.get(BOOTSTRAP, "")
+    with holding_stores(settings) as (settings, stores):
+        store = "data directory" if settings.has_store_of_its_own else "database"
+        made = accounts.bootstrap(stores, login, make_clock(settings.clock_file)())
         if made is not None:
-            announce_login("data directory" if settings.has_store_of_its_own else "database", *made)
-        run(settings, stores)
+            announce_login(store, *made)
+        run(settings, stores, listener, "" if made else login)
+
+
+@contextmanager
+def holding_stores(settings: Settings) -> Generator[tuple[Settings, Stores]]:
+    """The stores of a server or of workers, which have its data directory, within the block.
+
+    Returns:
+        the settings with what the data directory remembers, and the stores.
+
+    Raises:
+        Conflict: others hold the directory, or the staging area is another deployment's.
+        NotFound: the database cannot be reached.
+        OSError: the directory cannot be made or used.
+    """
+    with hold_data(settings.data, alone=settings.has_store_of_its_own):
+        warn_of_network(settings)
+        stores = open_stores(settings.data, settings.database, settings.staging, makes=True)
+        deployment.claim_staging_area(stores)
+        staging = settings.staging or deployment.find_staging_area(stores)
+        deployment.note_places(settings.data, settings.database, staging)
+        yield msgspec.structs.replace(settings, staging=staging), stores
 
 
 def announce_login(store: str, login: str, password: str) -> None:
@@ -127,12 +162,22 @@ def announce_login(store: str, login: str, password: str) -> None:
         OUTPUT.print(f"Password, shown this once: [bold]{password}[/bold]", soft_wrap=True)
 
 
-def run(settings: Settings, stores: Stores) -> None:
+def warn_of_network(settings: Settings) -> None:
+    """Say that a store in files does not belong on a network file system, where that can be told."""
+    kind = file_system_of(settings.data.resolve()) if settings.has_store_of_its_own else ""
+    if NETWORK_FILE_SYSTEMS.fullmatch(kind):
+        LOGGER.warning("the data directory %s is on a network file system (%s). %s", settings.data, kind, LOCAL_ADVICE)
+
+
+def run(settings: Settings, stores: Stores, listener: socket.socket, unused_login: str) -> None:
     """Serve until a signal, saying when the server is ready."""
-    supervisor = take_port(settings, stores)
+    supervisor = Supervisor(settings, stores, listener)
     supervisor.on_ready = lambda: announce_ready(supervisor)
     stop_on_signals(supervisor)
     with supervisor.started():
+        # While the processes start, as a password is slow to verify.
+        if unused_login and (problem := accounts.judge_login(stores, unused_login)):
+            LOGGER.warning("%s is set and not used, as there are companies already: %s", BOOTSTRAP, problem)
         supervisor.run()
     stores.close()
 
@@ -143,17 +188,18 @@ def stop_on_signals(supervisor: Supervisor) -> None:
         signal.signal(number, supervisor.stopping.set)
 
 
-def take_port(settings: Settings, stores: Stores) -> Supervisor:
-    """A server that has its port, and is yet to run.
+def take_port(settings: Settings) -> socket.socket:
+    """The socket of a server.
 
     Raises:
         Conflict: the port cannot be had.
     """
     try:
-        return Supervisor(settings, stores)
+        return listen(settings)
     except OSError as error:
         message = f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}."
-        raise Conflict(message, "Choose another --port; 0 takes a free one.") from error
+        advice = "Choose another --port, where 0 takes a free one, or an address of this machine with --host."
+        raise Conflict(message, advice) from error
 
 
 def announce_ready(supervisor: Supervisor) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from rich.table import Table
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, Json, print_json
+from staithe.cli.places import open_stores
 from staithe.data_lock import is_held
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.services.stores import Stores
@@ -25,10 +26,7 @@ HEADINGS: Final[Mapping[str, str]] = {
 
 def status(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Json = False) -> None:
     """Show what the data directory holds, and whether a server runs on it."""
-    if not database and not (data / "control.db").exists():
-        OUTPUT.print(f"{data} is no data directory yet: staithe serve --data {data} makes one.")
-        raise SystemExit(1)
-    stores = Stores(data, database)
+    stores = open_stores(data, database)
     with stores.control.read() as connection:
         companies = control.all_companies(connection)
         users = {company.id: len(control.users_of(connection, company)) for company in companies}

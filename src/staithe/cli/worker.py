@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from staithe.cli.console import DEFAULT_DATA, OUTPUT, Data, DatabaseUrl, StagingAddress, read_staging
-from staithe.cli.serve import stop_on_signals
+from staithe.cli.places import find_database
+from staithe.cli.serve import holding_stores, stop_on_signals
 from staithe.cli.serve_options import (
     AccessLog,
     ClockFile,
@@ -22,13 +23,12 @@ from staithe.cli.serve_options import (
     SyncTimeout,
     check_metrics_token,
 )
+from staithe.clock import check_clock_file
 from staithe.config import Settings
-from staithe.data_lock import hold_data
-from staithe.domain.errors import Conflict, NotFound
+from staithe.domain.errors import Conflict
 from staithe.observing import logs, traces
 from staithe.observing.logs import LogFormat
-from staithe.services import deployment
-from staithe.services.stores import Stores
+from staithe.storage.unusable import check_store_is_there
 from staithe.supervisor import Supervisor
 
 DEFAULTS = Settings()
@@ -63,7 +63,7 @@ def worker(
     traces.check_environment()
     settings = Settings(
         data=data.absolute(),
-        database=database,
+        database=find_database(data, database),
         staging=read_staging(staging),
         http_workers=0,
         workers=workers,
@@ -75,14 +75,10 @@ def worker(
         access_log=access_log,
         metrics_token=check_metrics_token(metrics_token),
     )
-    if settings.has_store_of_its_own and not (settings.data / "control.db").exists():
-        raise NotFound(
-            f"There is no store in the data directory {settings.data}.",
-            f"Make one with: staithe serve --data {data}; or name the servers' store with --database postgresql://...",
-        )
-    with hold_data(settings.data, alone=settings.has_store_of_its_own):
-        stores = Stores(settings.data, settings.database, settings.staging, settings.pauses)
-        deployment.claim_staging_area(stores)
+    if settings.has_store_of_its_own:
+        check_store_is_there(settings.data, "")
+    check_clock_file(settings.clock_file)
+    with holding_stores(settings) as (settings, stores):
         supervisor = Supervisor(settings, stores)
         stop_on_signals(supervisor)
         # In this order: what tells metrics is a thread.

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Final
 
 from msgspec import Struct
 
-NAME_PATTERN: Final = re.compile(r"[^\\:\s\x00-\x1f]{1,100}")
-NAME_RULE: Final = "1 to 100 characters without blanks, backslash and colon"
+COMPANY_CHARACTERS: Final = 64
+COMPANY_RULE: Final = f"1 to {COMPANY_CHARACTERS} letters, digits, '.', '_' or '-', and blanks inside"
+USER_CHARACTERS: Final = 100
+USER_RULE: Final = f"1 to {USER_CHARACTERS} printable characters without blanks, backslash and colon"
+SEPARATORS: Final = frozenset("\\: ")
+"""What a login is split at, and blanks."""
+
+DISABLED: Final = "!"
+"""Begins the stored hash of a disabled user, as in /etc/shadow: so it is no hash of any password, and none that a token
+is bound to. Behind it stands the hash that the user had."""
 
 
 class Role(StrEnum):
@@ -41,6 +48,15 @@ class User(Struct, frozen=True):
     role: Role
 
 
-def is_name(text: str) -> bool:
-    """Whether a company or a user may have this name: a login is split at its backslash and colon."""
-    return NAME_PATTERN.fullmatch(text) is not None
+def is_company_name(text: str) -> bool:
+    """Whether a company that is made may have this name."""
+    return (
+        1 <= len(text) <= COMPANY_CHARACTERS
+        and text == text.strip()
+        and all(letter.isalpha() or letter.isdecimal() or letter in "._- " for letter in text)
+    )
+
+
+def is_user_name(text: str) -> bool:
+    """Whether a user who is made may have this name: a login is split at its backslash and colon."""
+    return 1 <= len(text) <= USER_CHARACTERS and text.isprintable() and SEPARATORS.isdisjoint(text)

@@ -23,6 +23,9 @@ NETWORK_FILE_SYSTEMS: Final = re.compile(
     r"9p|afs|beegfs|ceph|cifs|fuse\.(glusterfs|rclone|s3fs|sshfs)|gfs2|glusterfs|gpfs|lustre|nfs4?|ocfs2|smb3|smbfs"
     r"|vboxsf|virtiofs"
 )
+LOCAL_ADVICE: Final = (
+    "SQLite needs a local disk: locks and memory maps of network file systems fail. Or run on PostgreSQL."
+)
 FLEETING_FILE_SYSTEMS: Final = {
     "overlay": "gone when its container is removed",
     "ramfs": "gone when the machine stops",
@@ -69,8 +72,7 @@ def file_system(disk: DiskFacts) -> Finding:
     check = f"file system of {disk.what}"
     found = f"{disk.file_system or 'unknown'} ({disk.path})"
     if disk.holds_sqlite and NETWORK_FILE_SYSTEMS.fullmatch(disk.file_system):
-        advice = "SQLite needs a local disk: locks and memory maps of network file systems fail. Or run on PostgreSQL."
-        return Finding(check, Outcome.WARNING, found, advice)
+        return Finding(check, Outcome.WARNING, found, LOCAL_ADVICE)
     if end := FLEETING_FILE_SYSTEMS.get(disk.file_system):
         return Finding(check, Outcome.WARNING, f"{found}: {end}", "Keep it on a disk, or on a volume of the container.")
     return Finding(check, Outcome.OK, found)

@@ -51,7 +51,7 @@ def issue_tokens(app: App, header: str, parameters: Parameters, address: str) ->
     Raises:
         OAuthRefused: it is good for none.
     """
-    client = authenticate_client(app.stores, *read_client(header, parameters))
+    client = authenticate_client(app.stores, *read_client(header, parameters), app.clock())
     grant = GRANTS.get(need(parameters, "grant_type"))
     if grant is None:
         raise OAuthRefused(OAuthFault.UNSUPPORTED_GRANT_TYPE, f"grant_type must be one of {', '.join(GRANTS)}.")

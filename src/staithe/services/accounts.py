@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shlex
 from functools import cache
 from typing import Final
 
@@ -11,8 +12,17 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec import Struct
 
-from staithe.domain.companies import NAME_RULE, Company, Role, User, is_name
-from staithe.domain.errors import Conflict, Failure, NotFound, ValidationFailed
+from staithe.domain.companies import (
+    COMPANY_RULE,
+    DISABLED,
+    USER_RULE,
+    Company,
+    Role,
+    User,
+    is_company_name,
+    is_user_name,
+)
+from staithe.domain.errors import Conflict, Failure, NotAuthenticated, NotFound, ValidationFailed
 from staithe.services.guesses import Attempt, Guesses, wrong_login
 from staithe.services.stores import Stores
 from staithe.storage import control
@@ -28,8 +38,8 @@ def create_company(stores: Stores, name: str, at: int) -> Company:
         ValidationFailed: the name cannot be used.
         Conflict: there is one with this name, or a used store where its own would be.
     """
-    if not is_name(name):
-        raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
+    if not is_company_name(name):
+        raise ValidationFailed(Failure("name", f"Must have {COMPANY_RULE}.", name))
     with stores.control.write() as connection:
         company = add_company(stores, connection, name, at)
         if company is None:
@@ -64,6 +74,7 @@ def find_company(stores: Stores, name: str) -> Company:
     Raises:
         NotFound: there is none.
     """
+    name = as_text(name)
     with stores.control.read() as connection:
         company = control.find_company(connection, name)
     if company is None:
@@ -71,23 +82,43 @@ def find_company(stores: Stores, name: str) -> Company:
     return company
 
 
+def as_text(word: str) -> str:
+    """A word of a command line without bytes that are no UTF-8, which no store takes and no terminal shows."""
+    return word.encode("utf-8", "replace").decode()
+
+
+def hash_new(password: str) -> str:
+    """The hash of a password that is set.
+
+    Raises:
+        ValidationFailed: it cannot be used.
+    """
+    if not password:
+        raise ValidationFailed(Failure("password", "Must not be empty."))
+    return HASHER.hash(password)
+
+
+def keep_disabled(old_hash: str, new_hash: str) -> str:
+    """The new hash of a user, who stays disabled if that was so."""
+    return f"{DISABLED}{new_hash}" if old_hash.startswith(DISABLED) else new_hash
+
+
 def set_user(stores: Stores, company: Company, name: str, password: str, role: Role, at: int) -> User:
-    """Make a user, or give one that exists another password and role.
+    """Make a user, or give one that exists another password and role; one who is disabled stays so.
 
     Raises:
         ValidationFailed: the name or the password cannot be used.
     """
-    if not is_name(name):
-        raise ValidationFailed(Failure("name", f"Must have {NAME_RULE}.", name))
-    if not password:
-        raise ValidationFailed(Failure("password", "Must not be empty."))
-    password_hash = HASHER.hash(password)
+    password_hash = hash_new(password)
     with stores.control.write() as connection:
-        found = control.find_user(connection, company.name, name)
+        found = control.find_user(connection, company.name, as_text(name))
         if found is None:
+            if not is_user_name(name):
+                raise ValidationFailed(Failure("name", f"Must have {USER_RULE}.", name))
             return control.add_user(connection, company, name, password_hash, role, at)
-        control.change_user(connection, found[0], password_hash, role)
-        return User(found[0].id, company, found[0].name, role)
+        user, old_hash = found
+        control.change_user(connection, user, keep_disabled(old_hash, password_hash), role)
+        return User(user.id, company, user.name, role)
 
 
 def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
@@ -109,7 +140,7 @@ def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
             return None
     company_name, _, rest = (login or "demo\\admin:").partition("\\")
     user_name, _, password = rest.partition(":")
-    if login and not (is_name(company_name) and is_name(user_name) and password):
+    if login and not (is_company_name(company_name) and is_user_name(user_name) and password):
         raise ValidationFailed(Failure("STAITHE_BOOTSTRAP", "Must have the form company\\user:password.", company_name))
     made_up = "" if password else secrets.token_urlsafe(12)
     password_hash = HASHER.hash(password or made_up)
@@ -120,6 +151,28 @@ def bootstrap(stores: Stores, login: str, at: int) -> tuple[str, str] | None:
             return None
         control.add_user(connection, company, user_name, password_hash, Role.ADMIN, at)
     return f"{company_name}\\{user_name}", made_up
+
+
+def judge_login(stores: Stores, login: str) -> str:
+    """What is wrong with the login of a first start, at a later one; empty if it is good.
+
+    Args:
+        stores: of the server.
+        login: `company\\user:password`.
+    """
+    company, backslash, rest = login.partition("\\")
+    user, colon, password = rest.partition(":")
+    if not (backslash and colon):
+        return "it has not the form company\\user:password."
+    try:
+        prove(stores, Guesses(), Attempt(f"{company}\\{user}", password))
+    except NotAuthenticated:
+        words = f"{shlex.quote(company)} {shlex.quote(user)}"
+        return (
+            f"{company}\\{user} cannot log in with the password in it. staithe user list shows who can; staithe user "
+            f"password {words} sets it; staithe company create and staithe user create make what is missing."
+        )
+    return ""
 
 
 class Proof(Struct, frozen=True):
@@ -144,7 +197,7 @@ def prove(stores: Stores, guesses: Guesses, attempt: Attempt, mark: bytes = b"")
         mark: of an earlier proof with the same login and password. If it is still good, nothing is hashed.
 
     Raises:
-        NotAuthenticated: there is none, or the password is another.
+        NotAuthenticated: there is none, the password is another, or the user is disabled.
         TooManyRequests: too many others were wrong before.
         Busy: too many are being verified.
     """
@@ -157,10 +210,11 @@ def prove(stores: Stores, guesses: Guesses, attempt: Attempt, mark: bytes = b"")
     with guesses.verifying(attempt, now.mark if now else b""):
         try:
             # As long as for a known user: who exists must not be told by the time it takes.
-            HASHER.verify(found[1] if found else hash_of_nobody(HASHER), attempt.password)
+            HASHER.verify(found[1].removeprefix(DISABLED) if found else hash_of_nobody(HASHER), attempt.password)
         except (VerificationError, InvalidHashError):
             now = None
-        if now is None:
+        # Who is disabled must not be told by the time it takes either.
+        if now is None or (found is not None and found[1].startswith(DISABLED)):
             raise wrong_login()
     return now
 

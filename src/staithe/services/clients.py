@@ -10,11 +10,13 @@ from typing import Final
 
 from staithe.domain.companies import Company
 from staithe.domain.errors import Conflict, Failure, NotFound, ValidationFailed
-from staithe.domain.limits import NAME_CHARACTERS
+from staithe.domain.limits import NAME_CHARACTERS, SECOND
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, check_redirect_uri
+from staithe.services.accounts import as_text
 from staithe.services.stores import Stores
 from staithe.services.tokens import SECRET_BYTES, hash_secret
 from staithe.storage import oauth
+from staithe.storage.database import Connection
 
 WRONG_CLIENT: Final = "The client is unknown, or its secret is another."
 
@@ -61,11 +63,41 @@ def delete_client(stores: Stores, company: Company, name: str) -> Client:
         NotFound: the company has none with this name.
     """
     with stores.control.write() as connection:
-        client = oauth.find_named_client(connection, company, name)
-        if client is None:
-            raise NotFound(f"Company {company.name} has no client {name}.", "staithe client list shows them.")
+        client = get_client(connection, company, name)
         oauth.delete_client(connection, client)
         return client
+
+
+def rotate_secret(stores: Stores, company: Company, name: str, at: int, keep_seconds: float) -> tuple[Client, str]:
+    """Give a client another secret, which cannot be had again. What the client was given for users goes on.
+
+    Args:
+        stores: of the data directory.
+        company: whose client it is.
+        name: the client's, in any case.
+        at: the time.
+        keep_seconds: how long the secret that it has is good still; one that was kept before ends now.
+
+    Raises:
+        NotFound: the company has none with this name.
+    """
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    with stores.control.write() as connection:
+        client = get_client(connection, company, name)
+        oauth.change_secret(connection, client, hash_secret(secret), at + int(keep_seconds * SECOND))
+        return client, secret
+
+
+def get_client(connection: Connection, company: Company, name: str) -> Client:
+    """A client by name.
+
+    Raises:
+        NotFound: the company has none with this name.
+    """
+    client = oauth.find_named_client(connection, company, as_text(name))
+    if client is None:
+        raise NotFound(f"Company {company.name} has no client {as_text(name)}.", "staithe client list shows them.")
+    return client
 
 
 def find_client(stores: Stores, identifier: str) -> Client | None:
@@ -75,14 +107,21 @@ def find_client(stores: Stores, identifier: str) -> Client | None:
     return None if found is None else found[0]
 
 
-def authenticate_client(stores: Stores, identifier: str, secret: str) -> Client:
-    """The client with this secret.
+def authenticate_client(stores: Stores, identifier: str, secret: str, now: int) -> Client:
+    """The client with this secret, the present one or one that is good still.
 
     Raises:
         OAuthRefused: there is none.
     """
     with stores.control.read() as connection:
         found = oauth.find_client(connection, identifier)
-    if found is None or not hmac.compare_digest(found[1], hash_secret(secret)):
+    if found is None or not is_secret(found[1], hash_secret(secret), now):
         raise OAuthRefused(OAuthFault.INVALID_CLIENT, WRONG_CLIENT)
     return found[0]
+
+
+def is_secret(known: oauth.Secrets, sent: bytes, now: int) -> bool:
+    """Whether the hash that was sent is that of the present secret, or of the old one in its time."""
+    is_present = hmac.compare_digest(known.present, sent)
+    is_old = known.old is not None and hmac.compare_digest(known.old, sent)
+    return is_present or (is_old and known.old_ends_at is not None and now < known.old_ends_at)

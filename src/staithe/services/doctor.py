@@ -26,6 +26,7 @@ from staithe.domain.doctor_facts import (
     StagingFacts,
 )
 from staithe.domain.errors import RequestError, StagingUnavailable
+from staithe.services.deployment import noted_staging
 from staithe.services.doctor_damage import DamageSearch, Report
 from staithe.services.machine import access_facts, disk_facts, server_facts, software_facts
 from staithe.services.retention import ORPHAN_MIN_AGE_SECONDS
@@ -199,3 +200,20 @@ class Examination:
 def examine(target: Target, report: Report = silent) -> Deployment:
     """Gather the facts of a deployment; `report` is told how far that is where everything is read."""
     return Examination(target, report).run()
+
+
+def staging_as_noted(data: Path, database: str) -> str:
+    """Where a deployment's staged files are, if its control store says another place than the data directory.
+
+    Raises:
+        ValidationFailed: the database's URL is none.
+    """
+    stores = open_as_they_are(data, database)
+    try:
+        with stores.control() as connection:
+            return noted_staging(connection, data)
+    except Unreadable:
+        # The examination will say so.
+        return ""
+    finally:
+        stores.close()

@@ -60,6 +60,7 @@ class KnownLogins:
         self.defaults = defaults
         self.key = secrets.token_bytes(32)
         self.known: dict[bytes, Login] = {}
+        self.looked_up_in = -1
 
     @cached_property
     def watch(self) -> Watch:
@@ -104,7 +105,7 @@ class KnownLogins:
         known = msgspec.structs.replace(attempt, is_known=last is not None)
         proof = accounts.prove(self.stores, self.guesses, known, mark)
         ends_at = last.mark_ends_at if last is not None and proof.mark == mark else time.monotonic() + REMEMBER_SECONDS
-        store, limits = self.look_up(proof.user)
+        store, limits = self.look_up(proof.user, version)
         return Login(proof.user, store, limits, version, proof.mark, ends_at)
 
     def verify_token(self, token: str, version: int, now: int) -> Login:
@@ -114,9 +115,13 @@ class KnownLogins:
             InvalidToken: it is unknown or expired, or the user's password was set anew.
         """
         user, expires_at = self.tokens.verify(token, now)
-        store, limits = self.look_up(user)
+        store, limits = self.look_up(user, version)
         return Login(user, store, limits, version, expires_at=expires_at)
 
-    def look_up(self, user: User) -> tuple[CompanyStore, CompanyLimits]:
+    def look_up(self, user: User, version: int) -> tuple[CompanyStore, CompanyLimits]:
+        if version != self.looked_up_in:
+            # Once for each version: what a deleted company had open would keep its room on the disk.
+            self.looked_up_in = version
+            self.stores.close_deleted()
         own = company_limits.read_own(self.stores, user.company)
         return self.stores.open(user.company), own.over(self.defaults)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import stat
 import time
@@ -17,14 +16,13 @@ import httpx
 
 from staithe import __version__
 from staithe.domain.doctor_facts import AccessFacts, DiskFacts, ServerFacts, SoftwareFacts
+from staithe.services.file_systems import file_system_of
 from staithe.tls import accept_any_certificate
 
 OPEN_FILES: Final = ("serve.lock", "serve.url")
 """What says nothing of anybody: that a server runs, and where."""
 
-MOUNTS: Final = Path("/proc/self/mounts")
 READY_SECONDS: Final = 10.0
-OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
 def software_facts() -> SoftwareFacts:
@@ -37,20 +35,6 @@ def disk_facts(what: str, path: Path, *, holds_sqlite: bool) -> DiskFacts:
     there = next(folder for folder in (path, *path.parents) if folder.exists())
     usage = shutil.disk_usage(there)
     return DiskFacts(what, str(path), file_system_of(there.resolve()), usage.free, usage.total, holds_sqlite)
-
-
-def file_system_of(path: Path) -> str:
-    """The type of the file system that holds a path, empty where the system does not tell (only Linux does)."""
-    if not MOUNTS.exists():
-        return ""
-    best, found = -1, ""
-    for line in MOUNTS.read_text().splitlines():
-        _, mounted, kind, *_ = line.split(" ")
-        # Spaces and the like stand in octal. Of two mounts on one folder, the later one is what is seen.
-        folder = Path(OCTAL.sub(lambda match: chr(int(match[1], 8)), mounted))
-        if path.is_relative_to(folder) and len(folder.parts) >= best:
-            best, found = len(folder.parts), kind
-    return found
 
 
 def access_facts(directory: Path) -> AccessFacts:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from staithe.clock import Clock
 from staithe.domain.backups import Manifest, Report, Step
-from staithe.domain.companies import NAME_RULE, Company, is_name
+from staithe.domain.companies import COMPANY_RULE, Company, is_company_name, is_user_name
 from staithe.domain.errors import Busy, Conflict, Failure, ValidationFailed
 from staithe.services.stores import CompanyStore, Stores
 from staithe.staging.backup_reader import BackupReader
@@ -55,8 +55,9 @@ def restore_company(stores: Stores, path: Path, name: str, clock: Clock, report:
     """
     with BackupReader(path) as backup_file:
         wanted = name or backup_file.manifest.company
-        if not is_name(wanted):
-            raise ValidationFailed(Failure("--company", f"Must have {NAME_RULE}.", wanted))
+        # Companies of older versions had names as users have them: such a one goes on under its own.
+        if not (is_company_name(wanted) or (not name and is_user_name(wanted))):
+            raise ValidationFailed(Failure("--company", f"Must have {COMPANY_RULE}.", wanted))
         with stores.control.read() as connection:
             refuse_name(connection, wanted)
         check_backup(backup_file, report)
@@ -64,6 +65,17 @@ def restore_company(stores: Stores, path: Path, name: str, clock: Clock, report:
             fill(stores, company, backup_file, clock, report)
         stores.hint_pending(company)
         return Restored(company, backup_file.manifest)
+
+
+def check_heading(path: Path) -> None:
+    """Refuse what is no backup, before a store is made for it.
+
+    Raises:
+        NotFound: there is no such file.
+        ValidationFailed: it is no backup, is cut off, or is of a newer format.
+    """
+    with BackupReader(path):
+        pass
 
 
 def check_backup(backup_file: BackupReader, report: Report) -> None:

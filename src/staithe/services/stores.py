@@ -98,6 +98,8 @@ class Stores:
             if company.id not in self.opened:
                 database = self.open_database(company)
                 self.opened[company.id] = CompanyStore(company, database, self.area)
+            # It may have another name by now.
+            self.opened[company.id].company = company
             return self.opened[company.id]
 
     def open_database(self, company: Company) -> Database:
@@ -112,19 +114,33 @@ class Stores:
         return database
 
     def erase(self, company: Company) -> None:
-        """Remove all rows and files of a company that nobody sees, but for its row in the control store."""
+        """Remove all rows and files of a company that nobody sees, but for its row in the control store.
+
+        Its store may be damaged, or gone in part.
+
+        Raises:
+            Busy: the store is in use.
+            StagingUnavailable: the object store fails.
+        """
+        self.close_stores({company.id})
         for folder in folders_of(company, self.area).values():
             folder.clear()
-        with self.lock:
-            opened = self.opened.pop(company.id, None)
-        if opened is not None:
-            opened.database.close()
         self.databases.erase_company(company.id)
-        shutil.rmtree(self.folder_of(company), ignore_errors=True)
+        for root in {self.data, self.data if self.area.bucket else self.area.directory}:
+            shutil.rmtree(root / "companies" / str(company.id), ignore_errors=True)
 
-    def folder_of(self, company: Company) -> Path:
-        """What a company has in the data directory."""
-        return self.data / "companies" / str(company.id)
+    def close_stores(self, company_ids: set[int]) -> None:
+        """Close the stores of companies: files that are gone from their folder take no more room then."""
+        with self.lock:
+            closed = [self.opened.pop(number) for number in self.opened.keys() & company_ids]
+        for store in closed:
+            store.database.close()
+
+    def close_deleted(self) -> None:
+        """Close the stores of companies that were deleted."""
+        with self.control.read() as connection:
+            deleted = control.deleted_ids(connection)
+        self.close_stores(deleted)
 
     def may_have_leases(self, company: Company) -> bool:
         """Whether a worker may have a sync of a company: a quick look, which leaves nothing open."""

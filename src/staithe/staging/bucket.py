@@ -83,6 +83,12 @@ def read_bucket_address(text: str) -> BucketAddress:
     return BucketAddress(root, split_endpoint(options))
 
 
+def without_keys(text: str) -> str:
+    """An address without the keys that may stand in it: the bucket in one spelling, as `BucketAddress` has it."""
+    query = urlsplit(text).query
+    return f"{read_bucket_address(text)}{'?' if query else ''}{query}"
+
+
 def refusal(text: str, rule: str) -> ValidationFailed:
     """What is wrong with an address; a secret key in it is not repeated."""
     return ValidationFailed(Failure("--staging", rule, text.rpartition("@")[2]))

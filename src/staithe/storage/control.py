@@ -1,6 +1,8 @@
 """The control store: companies, users, hints that a company has pending syncs, and the deployment's id.
 
-A company whose restore is not complete has a row, so that its number and name are taken, and is seen by nobody.
+A company whose restore is not complete has a row, so that its number and name are taken, and is seen by nobody. One
+that was deleted is seen by nobody either: its row keeps its number from being taken again, and says whether what it has
+stored is erased.
 """
 
 from __future__ import annotations
@@ -8,14 +10,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, Select, Table, bindparam, delete, func, insert, select, update
+from msgspec import Struct
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
-from staithe.domain.companies import Company, Role, User
+from staithe.domain.companies import DISABLED, Company, Role, User
 from staithe.domain.identifiers import NUL
 from staithe.storage import dialect
 from staithe.storage.tables import COMPANY, DEPLOYMENT, PENDING, USER
 
-IS_WHOLE: Final = COMPANY.c.restore_began_at.is_(None)
+IS_RESTORED: Final = COMPANY.c.restore_began_at.is_not(None)
+IS_DELETED: Final = COMPANY.c.deleted_at.is_not(None)
+IS_WHOLE: Final = and_(~IS_RESTORED, ~IS_DELETED)
 
 
 def add_company(connection: Connection, name: str, at: int) -> Company | None:
@@ -36,7 +54,30 @@ def insert_new_company(connection: Connection) -> Executable:
 
 SELECT_COMPANY: Final = select(COMPANY).where(IS_WHOLE, COMPANY.c.name_key == bindparam("key"))
 SELECT_COMPANIES: Final = select(COMPANY).where(IS_WHOLE).order_by(COMPANY.c.id)
-SELECT_RESTORED: Final = select(COMPANY).where(~IS_WHOLE).order_by(COMPANY.c.id)
+SELECT_RESTORED: Final = select(COMPANY).where(IS_RESTORED).order_by(COMPANY.c.id)
+
+
+class CompanyRow(Struct, frozen=True):
+    """A company as operators see it."""
+
+    company: Company
+    created_at: int
+    users: int
+
+
+SELECT_ROWS: Final = (
+    select(COMPANY, func.count(USER.c.id).label("users"))
+    .outerjoin(USER, USER.c.company_id == COMPANY.c.id)
+    .where(IS_WHOLE)
+    .group_by(COMPANY.c.id)
+    .order_by(COMPANY.c.id)
+)
+
+
+def company_rows(connection: Connection) -> list[CompanyRow]:
+    """Every company with how many users it has, by id."""
+    rows = connection.execute(SELECT_ROWS)
+    return [CompanyRow(Company(row.id, row.name), row.created_at, row.users) for row in rows]
 
 
 def find_company(connection: Connection, name: str) -> Company | None:
@@ -65,9 +106,9 @@ def begin_restore(connection: Connection, name: str, at: int) -> Company | None:
 
 
 END_RESTORE: Final = (
-    update(COMPANY).where(COMPANY.c.id == bindparam("company_id"), ~IS_WHOLE).values(restore_began_at=None)
+    update(COMPANY).where(COMPANY.c.id == bindparam("company_id"), IS_RESTORED).values(restore_began_at=None)
 )
-DELETE_RESTORED: Final = delete(COMPANY).where(COMPANY.c.id == bindparam("company_id"), ~IS_WHOLE)
+DELETE_RESTORED: Final = delete(COMPANY).where(COMPANY.c.id == bindparam("company_id"), IS_RESTORED)
 
 
 def end_restore(connection: Connection, company: Company) -> bool:
@@ -78,6 +119,57 @@ def end_restore(connection: Connection, company: Company) -> bool:
 def forget_restore(connection: Connection, company: Company) -> None:
     """Delete the row of a company whose restore is given up; what it has stored must be gone already."""
     connection.execute(DELETE_RESTORED, {"company_id": company.id})
+
+
+NAME_IS_TAKEN: Final = select(COMPANY.c.id).where(
+    COMPANY.c.name_key == bindparam("key"), COMPANY.c.id != bindparam("company_id")
+)
+UPDATE_COMPANY: Final = update(COMPANY).where(COMPANY.c.id == bindparam("company_id"), IS_WHOLE)
+"""Sets the columns that its parameters name."""
+
+SELECT_DELETED: Final = select(COMPANY).where(IS_DELETED, COMPANY.c.erased_at.is_(None)).order_by(COMPANY.c.id)
+SELECT_DELETED_IDS: Final = select(COMPANY.c.id).where(IS_DELETED)
+END_DELETION: Final = (
+    update(COMPANY)
+    .where(COMPANY.c.id == bindparam("company_id"), IS_DELETED)
+    .values(name="", erased_at=bindparam("at", type_=BigInteger))
+)
+DELETE_USERS: Final = delete(USER).where(USER.c.company_id == bindparam("company"))
+
+
+def rename_company(connection: Connection, company: Company, name: str) -> Company | None:
+    """Give a company another name; None if another has that, in any case, or will have it, being restored."""
+    key = name.lower()
+    if connection.execute(NAME_IS_TAKEN, {"key": key, "company_id": company.id}).first() is not None:
+        return None
+    connection.execute(UPDATE_COMPANY, {"company_id": company.id, "name": name, "name_key": key})
+    return Company(company.id, name)
+
+
+def delete_company(connection: Connection, company: Company, at: int) -> bool:
+    """Let a company be seen no more, and its users be gone; False if somebody else has just deleted it.
+
+    Its name is free at once: a key with a backslash is no name's. What it has stored is there until `end_deletion`.
+    """
+    values = {"company_id": company.id, "name_key": f"\\{company.id}", "deleted_at": at}
+    was_there = connection.execute(UPDATE_COMPANY, values).rowcount == 1
+    connection.execute(DELETE_USERS, {"company": company.id})
+    return was_there
+
+
+def companies_deleted(connection: Connection) -> dict[Company, int]:
+    """The companies that were deleted, and have something stored: when they were."""
+    return {Company(row.id, row.name): row.deleted_at for row in connection.execute(SELECT_DELETED)}
+
+
+def deleted_ids(connection: Connection) -> set[int]:
+    """The numbers of all companies that ever were deleted."""
+    return set(connection.execute(SELECT_DELETED_IDS).scalars())
+
+
+def end_deletion(connection: Connection, company: Company, at: int) -> None:
+    """Note that nothing of a deleted company is stored any more; its name goes too."""
+    connection.execute(END_DELETION, {"company_id": company.id, "at": at})
 
 
 def add_restored(connection: Connection, company: Company, table: Table, values: Mapping[str, Sequence[Any]]) -> None:
@@ -130,6 +222,40 @@ def find_user(connection: Connection, company_name: str, user_name: str) -> tupl
     return User(row.id, Company(row.company_id, row.company_name), row.name, Role(row.role)), row.password_hash
 
 
+DELETE_USER: Final = delete(USER).where(USER.c.id == bindparam("user_id"))
+SELECT_ACCOUNTS: Final = (
+    select(USER, COMPANY.c.name.label("company_name"))
+    .join(COMPANY, COMPANY.c.id == USER.c.company_id)
+    .where(IS_WHOLE)
+    .order_by(USER.c.company_id, USER.c.id)
+)
+
+
+class Account(Struct, frozen=True):
+    """A user as operators see it."""
+
+    user: User
+    is_disabled: bool
+    created_at: int
+
+
+def all_accounts(connection: Connection) -> list[Account]:
+    """Every user of every company, by company and id."""
+    return [
+        Account(
+            User(row.id, Company(row.company_id, row.company_name), row.name, Role(row.role)),
+            row.password_hash.startswith(DISABLED),
+            row.created_at,
+        )
+        for row in connection.execute(SELECT_ACCOUNTS)
+    ]
+
+
+def delete_user(connection: Connection, user: User) -> None:
+    """Delete a user, who must have no grants any more."""
+    connection.execute(DELETE_USER, {"user_id": user.id})
+
+
 def users_of(connection: Connection, company: Company) -> list[User]:
     """Every user of a company, by id."""
     rows = connection.execute(SELECT_USERS, {"company": company.id})
@@ -153,6 +279,14 @@ def hinted_companies(connection: Connection) -> dict[int, int]:
 def forget_hint(connection: Connection, company_id: int, hints: int) -> None:
     """Take a hint away, unless another has come since."""
     connection.execute(delete(PENDING).where(PENDING.c.company_id == company_id, PENDING.c.hints == hints))
+
+
+FORGET_HINTS: Final = delete(PENDING).where(PENDING.c.company_id == bindparam("company"))
+
+
+def forget_hints(connection: Connection, company_id: int) -> None:
+    """Take away the hint of a company that is gone."""
+    connection.execute(FORGET_HINTS, {"company": company_id})
 
 
 COUNT_COMPANIES: Final = select(func.count()).select_from(COMPANY).where(IS_WHOLE)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
 from staithe.storage import sqlite
 from staithe.storage.database import Database, SqliteDatabase
 from staithe.storage.open_files import CompanyFile, OpenFiles
@@ -174,3 +177,16 @@ def open_databases(data: Path, url: str) -> Databases:
     from staithe.storage.postgres_database import PostgresSchemas
 
     return PostgresSchemas(url)
+
+
+def without_secrets(url: str) -> str:
+    """The URL of a database without passwords, as people may see it, and as it may be written down."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        return ""
+    secrets = [name for name in parsed.query if "password" in name]
+    plain = URL.create(
+        parsed.drivername, parsed.username, None, parsed.host, parsed.port, parsed.database, parsed.query
+    )
+    return plain.difference_update_query(secrets).render_as_string(hide_password=False)

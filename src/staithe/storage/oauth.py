@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
-from sqlalchemy import Connection, Integer, Row, bindparam, delete, exists, insert, select, update
+from sqlalchemy import BigInteger, Connection, Integer, Row, bindparam, delete, exists, insert, select, update
 
 from staithe.domain.companies import Company, Role, User
 from staithe.domain.identifiers import NUL
@@ -76,12 +76,22 @@ def to_client(row: Row[Any]) -> Client:
     return Client(row.id, Company(row.company_id, row.company_name), row.name, row.identifier, uris)
 
 
-def find_client(connection: Connection, identifier: str) -> tuple[Client, bytes] | None:
-    """A client by what the wire calls client_id, with the hash of its secret."""
+class Secrets(Struct, frozen=True):
+    """The hashes of a client's secrets: of the present one, and of the one before it, which is good until a time."""
+
+    present: bytes
+    old: bytes | None = None
+    old_ends_at: int | None = None
+
+
+def find_client(connection: Connection, identifier: str) -> tuple[Client, Secrets] | None:
+    """A client by what the wire calls client_id, with the hashes of its secrets."""
     if NUL in identifier:
         return None
     row = connection.execute(SELECT_CLIENT, {"identifier": identifier}).one_or_none()
-    return None if row is None else (to_client(row), row.secret_hash)
+    if row is None:
+        return None
+    return to_client(row), Secrets(row.secret_hash, row.old_secret_hash, row.old_secret_ends_at)
 
 
 def all_clients(connection: Connection) -> list[Client]:
@@ -112,6 +122,20 @@ def delete_client(connection: Connection, client: Client) -> None:
         connection.execute(statement, {"client": client.id})
 
 
+UPDATE_CLIENT: Final = update(OAUTH_CLIENT).where(OAUTH_CLIENT.c.id == bindparam("client"))
+"""Sets the columns that its parameters name."""
+
+KEEP_SECRET: Final = UPDATE_CLIENT.values(
+    old_secret_hash=OAUTH_CLIENT.c.secret_hash, old_secret_ends_at=bindparam("ends_at", type_=BigInteger)
+)
+
+
+def change_secret(connection: Connection, client: Client, secret_hash: bytes, old_ends_at: int) -> None:
+    """Give a client another secret; the one that it has is good until a time."""
+    connection.execute(KEEP_SECRET, {"client": client.id, "ends_at": old_ends_at})
+    connection.execute(UPDATE_CLIENT, {"client": client.id, "secret_hash": secret_hash})
+
+
 def has_client(connection: Connection, client: Client) -> bool:
     """Whether a client is still there."""
     found = connection.execute(HAS_CLIENT, {"client": client.id, "identifier": client.identifier})
@@ -135,6 +159,27 @@ def delete_grant(connection: Connection, grant_id: int) -> None:
     """Delete a grant and all its tokens."""
     for statement in DELETE_GRANT:
         connection.execute(statement, {"grant": grant_id})
+
+
+IS_OF_USER: Final = OAUTH_GRANT.c.user_id == bindparam("user")
+END_GRANTS: Final = (
+    delete(OAUTH_TOKEN).where(OAUTH_TOKEN.c.grant_id.in_(select(OAUTH_GRANT.c.id).where(IS_OF_USER))),
+    delete(OAUTH_GRANT).where(IS_OF_USER),
+)
+CLIENTS_OF_COMPANY: Final = select(OAUTH_CLIENT.c.id).where(OAUTH_CLIENT.c.company_id == bindparam("company"))
+
+
+def end_grants(connection: Connection, user: User) -> None:
+    """Delete all that was given to clients for a user."""
+    for statement in END_GRANTS:
+        connection.execute(statement, {"user": user.id})
+
+
+def delete_clients(connection: Connection, company: Company) -> None:
+    """Delete the clients of a company, and with them everything they were given."""
+    for client in connection.execute(CLIENTS_OF_COMPANY, {"company": company.id}).scalars().all():
+        for statement in DELETE_CLIENT:
+            connection.execute(statement, {"client": client})
 
 
 def add_token(connection: Connection, token_hash: bytes, kind: TokenKind, grant_id: int, expires_at: int) -> None:

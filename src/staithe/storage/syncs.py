@@ -500,3 +500,11 @@ def counts_by_status(connection: Connection) -> dict[str, int]:
     """How many syncs are in each state."""
     rows = connection.execute(COUNT_BY_STATUS)
     return {status: count for status, count in rows}
+
+
+FORGET_ALL: Final = delete(SYNC)
+
+
+def forget_all(connection: Connection) -> None:
+    """Delete every sync of a company that is to be erased: none is begun any more, and who runs one stops."""
+    connection.execute(FORGET_ALL)

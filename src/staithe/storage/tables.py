@@ -311,7 +311,10 @@ COMPANY: Final = Table(
     Column("name_key", TEXT, nullable=False, unique=True),
     Column("created_at", BigInteger, nullable=False),
     Column("restore_began_at", BigInteger),
+    Column("deleted_at", BigInteger),
+    Column("erased_at", BigInteger),
 )
+"""A row for each company that there ever was: the number of a deleted one, by which processes know it, stays taken."""
 
 USER: Final = Table(
     "user_account",
@@ -361,6 +364,8 @@ OAUTH_CLIENT: Final = Table(
     Column("secret_hash", LargeBinary, nullable=False),
     Column("redirect_uris", TEXT, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("old_secret_hash", LargeBinary),
+    Column("old_secret_ends_at", BigInteger),
     UniqueConstraint("company_id", "name_key"),
 )
 
