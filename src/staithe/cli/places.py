@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from staithe.config import pauses_of_environment
-from staithe.domain.errors import Busy, Failure, RequestError, StorageFull, ValidationFailed
+from staithe.domain.errors import Busy, Damaged, Failure, RequestError, StorageFull, ValidationFailed
 from staithe.services.deployment import find_staging_area, noted_database
 from staithe.services.stores import Stores
 from staithe.storage.unusable import check_store_is_there, reason_unusable, to_unreachable
@@ -111,6 +111,7 @@ def to_refusal(error: Exception, data: Path | None) -> RequestError | None:
     """What a failure of a disk or a store is to an operator; None if it is neither."""
     if isinstance(error, OSError) and error.errno in ADVICE and (error.filename or error.errno == errno.ENOSPC):
         return RequestError(f"{error.filename or data}: {error.strerror}.", ADVICE[error.errno])
-    if reason := reason_unusable(error):
+    cause = error.__cause__ if isinstance(error, Damaged) and error.__cause__ is not None else error
+    if reason := reason_unusable(cause):
         return RequestError(f"The store in {data} cannot be used: {reason}.", STORE_ADVICE)
     return None

@@ -61,5 +61,10 @@ def count_orphans(folder: ArrowFolder, named: set[str], min_age_seconds: float) 
         OSError: the folder cannot be listed.
         StagingUnavailable: the object store fails.
     """
-    old = [name for name, age in folder.files.ages().items() if age > min_age_seconds and name not in named]
+    try:
+        ages = folder.files.ages()
+    except FileNotFoundError:
+        # A company's folders are made when it first has something to put into them.
+        return 0
+    old = [name for name, age in ages.items() if age > min_age_seconds and name not in named]
     return sum(1 for name in old if name.endswith((ENDING, UNFINISHED_ENDING)))
