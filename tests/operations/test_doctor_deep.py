@@ -179,7 +179,7 @@ def test_damaged_pages_of_sqlite(servers: StartServer, tmp_path: Path) -> None:
     pages = len(whole) // PAGE_BYTES
     for damaged, told in (
         (range(pages - 20, pages), "The store of company north is damaged: "),
-        (range(2, pages), "The store is damaged: database disk image is malformed."),
+        (range(2, pages), "cannot be used: database disk image is malformed."),
     ):
         data = bytearray(whole)
         for page in damaged:
