@@ -34,7 +34,7 @@ from staithe.services.quiet import QuietCompanies, Unexpired
 from staithe.services.stores import CompanyStore
 from staithe.services.sync_run import Run
 from staithe.stop_latch import StopLatch
-from staithe.storage import control, syncs
+from staithe.storage import callback_claims, control, syncs
 from staithe.storage.databases import Watch
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -161,7 +161,7 @@ class Worker:
         try:
             store = self.app.stores.open(company)
             with store.database.read() as connection:
-                is_due = syncs.next_callback(connection, self.app.clock()) is not None
+                is_due = callback_claims.next_callback(connection, self.app.clock()) is not None
         except StoreUnusable:
             # The log says it already.
             return

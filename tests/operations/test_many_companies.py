@@ -19,7 +19,7 @@ from staithe.services import accounts
 from staithe.services.quiet import QuietCompanies, Unexpired
 from staithe.services.retention import remove_expired
 from staithe.services.stores import CompanyStore, Stores
-from staithe.storage import control, counters, syncs
+from staithe.storage import callback_claims, control, counters, syncs
 from staithe.storage.databases import SqliteFiles
 from staithe.storage.open_files import CompanyFile
 from staithe.storage.quiet import SETTLED_NANOSECONDS
@@ -144,7 +144,7 @@ def test_a_company_with_an_unfinished_sync_is_never_quiet(stores: Stores) -> Non
         connection.execute(text("UPDATE sync SET status = 'success', ended_at = 3, callback_url = 'http://x'"))
     assert not quiet.is_quiet(store.company), "its callback is to be made"
     with store.database.write() as connection:
-        syncs.mark_called_back(connection, 1, 4)
+        callback_claims.mark_called_back(connection, 1, 4)
     assert quiet.is_quiet(store.company)
 
 

@@ -122,6 +122,15 @@ def serve(
         access_log=access_log,
         metrics_token=check_metrics_token(metrics_token),
     )
+    serve_with(settings)
+
+
+def serve_with(settings: Settings) -> None:
+    """Serve until a signal; a fresh store gets its first company and user.
+
+    Raises:
+        RequestError: a file that is named is not right, the port is taken, or the stores cannot be used.
+    """
     check_tls_files(settings.tls_certificate, settings.tls_key)
     check_clock_file(settings.clock_file)
     # Before anything is made: who finds the port taken leaves no trace.

@@ -18,7 +18,7 @@ from staithe.domain.limits import SECOND
 from staithe.domain.syncs import Sync
 from staithe.services.callback_calls import CallFailed, Forbidden, post
 from staithe.services.stores import CompanyStore
-from staithe.storage import syncs
+from staithe.storage import callback_claims
 from staithe.wire.bulk import sync_body
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -40,11 +40,11 @@ def claim_next(store: CompanyStore, clock: Clock) -> Sync | None:
     while True:
         now = clock()
         with store.database.read() as connection:
-            due = syncs.next_callback(connection, now)
+            due = callback_claims.next_callback(connection, now)
         if due is None:
             return None
         with store.database.write(alone=False) as connection:
-            if syncs.claim_callback(connection, due.id, now, now + CLAIM_LIFE):
+            if callback_claims.claim_callback(connection, due.id, now, now + CLAIM_LIFE):
                 return due
 
 
@@ -75,10 +75,10 @@ def make_callback(
         was_taken = deliver(sync.callback_url or "", body, allow_private=allow_private, seconds=seconds, pause=pause)
     except Interrupted:
         with store.database.write(alone=False) as connection:
-            syncs.release_callback(connection, sync.id)
+            callback_claims.release_callback(connection, sync.id)
         return None
     with store.database.write(alone=False) as connection:
-        syncs.mark_called_back(connection, sync.id, clock())
+        callback_claims.mark_called_back(connection, sync.id, clock())
     return was_taken
 
 

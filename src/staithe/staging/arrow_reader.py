@@ -14,7 +14,23 @@ from staithe.staging.checksums import MAGIC_BYTES, Piece, check, damaged, unpack
 READ_OPTIONS: Final = pa.ipc.IpcReadOptions(use_threads=False)
 
 
-class CheckedReader:
+class Closing:
+    """A reader that closes its file with the block."""
+
+    source: pa.NativeFile
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.source.close()
+
+
+class CheckedReader(Closing):
     """The batches of a file that has checksums. Its pieces: the schema, a piece for each batch, the end.
 
     Args:
@@ -74,18 +90,8 @@ class CheckedReader:
         """
         return pa.ipc.open_stream(self.read_piece(number + 1), options=READ_OPTIONS).read_next_batch()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.source.close()
-
-
-class UncheckedReader:
+class UncheckedReader(Closing):
     """The batches of a file of before there were checksums. What it is for: `CheckedReader`."""
 
     def __init__(self, source: pa.NativeFile, name: str) -> None:
@@ -103,16 +109,6 @@ class UncheckedReader:
         """A batch, by its place."""
         with reading(self.name):
             return self.reader.get_batch(number)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.source.close()
 
 
 ArrowReader: TypeAlias = CheckedReader | UncheckedReader
