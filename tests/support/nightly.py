@@ -21,10 +21,10 @@ class Effort:
 
 
 EFFORTS = {
-    "rounds of torture on each database": Effort(15, 1000),
-    "kills of workers amid an import": Effort(20, 200),
+    "rounds of torture on each database": Effort(8, 1000),
+    "kills of workers amid an import": Effort(12, 200),
     "times the examples of each property": Effort(1, 20),
-    "spoilt requests on each database": Effort(1000, 100_000),
+    "spoilt requests on each database": Effort(500, 100_000),
 }
 VARIABLE = "STAITHE_NIGHTLY"
 """Set for all processes of a nightly run: efforts are asked for when tests are imported."""
