@@ -15,7 +15,7 @@ from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts, clients
 from staithe.services.stores import CompanyStore
-from staithe.storage.tables import CONTROL_METADATA, OAUTH_GRANT, OAUTH_TOKEN
+from staithe.storage.tables import CONTROL_METADATA, OAUTH_CLIENT, OAUTH_GRANT, OAUTH_TOKEN
 from tests.conftest import StartServer
 from tests.support import bare
 from tests.support.api import Api
@@ -132,24 +132,74 @@ def test_refreshing_gives_new_tokens_each_time(program: Program, login: str) -> 
         assert program.bulk(tokens["access_token"]).status_code == 200, "a job that runs on is not cut short"
 
 
-def test_a_refresh_token_used_twice_ends_its_family_and_no_other(
-    program: Program, login: str, server: RunningServer
-) -> None:
-    other, first = program.log_in(login), program.log_in(login)
+def test_a_refresh_token_used_twice_ends_its_family_and_no_other(moved: RunningServer, clock: Clock) -> None:
+    _, store = moved.new_company("twice")
+    program = register(moved, store)
+    other, first = program.log_in("twice\\ann"), program.log_in("twice\\ann")
     second = program.refresh(first["refresh_token"]).json()
+    clock.forward(seconds=61)
     used = "The refresh token was used before: all tokens of its login have ended."
     assert refusal(program.refresh(first["refresh_token"])) == (400, "invalid_grant", used)
-    assert is_over(server, lambda: program.bulk(first["access_token"]))
-    assert is_over(server, lambda: program.bulk(second["access_token"]))
+    assert is_over(moved, lambda: program.bulk(first["access_token"]))
+    assert is_over(moved, lambda: program.bulk(second["access_token"]))
     assert refusal(program.refresh(second["refresh_token"]))[:2] == (400, "invalid_grant")
     assert program.bulk(other["access_token"]).status_code == 200
 
 
-def test_of_many_who_refresh_at_once_one_is_served(program: Program, login: str) -> None:
+def test_a_refresh_token_gets_the_same_answer_again_for_a_minute(moved: RunningServer, clock: Clock) -> None:
+    _, store = moved.new_company("lost")
+    program, stranger = register(moved, store), register(moved, store, "Other")
+    while True:
+        began = time.monotonic()
+        token = program.log_in("lost\\ann")["refresh_token"]
+        lost = program.refresh(token).json()
+        clock.forward(seconds=40)
+        wrong = "The refresh token is unknown, expired, or was given to another client."
+        assert refusal(stranger.refresh(token)) == (400, "invalid_grant", wrong)
+        again = program.refresh(token)
+        # If all that has taken long, the token was given up rightly, and this says nothing.
+        if time.monotonic() - began < 20:
+            break
+    assert again.json() == lost | {"expires_in": again.json()["expires_in"]}
+    assert list(again.json()) == list(lost)
+    assert 8 * HOUR - 60 <= again.json()["expires_in"] <= 8 * HOUR - 40, "the rest of the time"
+    assert program.bulk(lost["access_token"]).status_code == 200
+    following = program.refresh(lost["refresh_token"]).json()
+    assert len({*lost.values(), *following.values()}) >= 6, "the chain goes on with new tokens"
+    clock.forward(seconds=21)
+    assert refusal(program.refresh(token))[:2] == (400, "invalid_grant")
+    assert is_over(moved, lambda: program.bulk(following["access_token"]))
+
+
+def test_a_refresh_token_gets_nothing_again_after_its_login_has_ended(
+    program: Program, login: str, server: RunningServer, store: CompanyStore
+) -> None:
+    token = program.log_in(login)["refresh_token"]
+    lost = program.refresh(token).json()
+    accounts.set_user(server.stores, store.company, "ann", "secret", Role.API, system_clock())
+    assert refusal(program.refresh(token))[:2] == (400, "invalid_grant")
+    assert is_over(server, lambda: program.bulk(lost["access_token"]))
+
+
+def test_what_makes_tokens_again_is_forgotten_with_the_next_refresh(moved: RunningServer, clock: Clock) -> None:
+    """Else an old refresh token and a copy of the store would do to make all that followed it."""
+    _, store = moved.new_company("salts")
+    program = register(moved, store)
+    tokens = program.log_in("salts\\ann")
+    for _ in range(3):
+        tokens = program.refresh(tokens["refresh_token"]).json()
+        clock.forward(seconds=61)
+    assert [salt is None for salt, used_at in tokens_of(moved, program) if used_at].count(False) == 1
+
+
+def test_many_who_refresh_at_once_get_the_same_tokens(program: Program, login: str, server: RunningServer) -> None:
     token = program.log_in(login)["refresh_token"]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(program.refresh, [token] * 8))
-    assert sorted(a.status_code for a in answers) == [200, *[400] * 7]
+    assert [a.status_code for a in answers] == [200] * 8
+    assert len({(a.json()["access_token"], a.json()["refresh_token"]) for a in answers}) == 1
+    assert len(tokens_of(server, program)) == 4, "one more pair of tokens came to be"
+    assert program.bulk(answers[0].json()["access_token"]).status_code == 200
 
 
 def test_a_code_gives_tokens_once(program: Program, server: RunningServer) -> None:
@@ -298,7 +348,9 @@ def test_a_deleted_client_takes_its_tokens_along(
 
 def test_no_secret_is_stored_in_clear(program: Program, login: str, server: RunningServer) -> None:
     tokens, code = program.log_in(login), code_for(program)
-    secrets = [tokens["access_token"], tokens["refresh_token"], code, program.secret]
+    refreshed = program.refresh(tokens["refresh_token"]).json()
+    secrets = [t[name] for t in (tokens, refreshed) for name in ("access_token", "refresh_token")]
+    secrets += [code, program.secret]
     stored = b"".join(path.read_bytes() for path in server.data.glob("control.db*") if path.is_file())
     if server.database:
         with server.stores.control.read() as connection:
@@ -363,6 +415,16 @@ def counted(server: RunningServer) -> tuple[int, int]:
             for table in (OAUTH_GRANT, OAUTH_TOKEN)
         )
     return grants, tokens
+
+
+def tokens_of(server: RunningServer, program: Program) -> list[tuple[bytes | None, int | None]]:
+    """(salt, when it was used) of each token that is stored for a program."""
+    is_of_program = OAUTH_GRANT.c.client_id == OAUTH_CLIENT.c.id, OAUTH_CLIENT.c.identifier == program.identifier
+    stored = select(OAUTH_TOKEN.c.salt, OAUTH_TOKEN.c.used_at).where(
+        OAUTH_TOKEN.c.grant_id == OAUTH_GRANT.c.id, *is_of_program
+    )
+    with server.stores.control.read() as connection:
+        return [(row.salt, row.used_at) for row in connection.execute(stored)]
 
 
 def test_the_life_of_access_tokens_can_be_set(servers: StartServer, tmp_path: Path) -> None:

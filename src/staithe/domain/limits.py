@@ -153,5 +153,8 @@ REFRESH_TOKEN_LIFE: Final = 365 * DAY
 AUTHORIZATION_CODE_LIFE: Final = 60 * SECOND
 """An OAuth authorization code, which is used once [authenticate-using-oauth, unverified]."""
 
+REFRESH_AGAIN: Final = 60 * SECOND
+"""How long a used refresh token gets its answer again, after its first use [ours]."""
+
 REDIRECT_URI_CHARACTERS: Final = 2000
 """Characters of a redirect URI [ours]."""

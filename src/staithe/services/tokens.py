@@ -1,22 +1,25 @@
 """Grants and their tokens: given for a consent or a password, exchanged, verified, removed when their time is over.
 
 Codes and refresh tokens are good for one use. A second use means that somebody else has a copy, so everything that the
-grant gave ends with it. A grant is bound to the password of its user: setting that anew ends it.
+grant gave ends with it. But the answer to a refresh may get lost: for a minute the same refresh token gets the same
+answer. A grant is bound to the password of its user: setting that anew ends it.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from staithe.domain.companies import User
 from staithe.domain.errors import InvalidToken, NotAuthenticated
-from staithe.domain.limits import AUTHORIZATION_CODE_LIFE, REFRESH_TOKEN_LIFE, SECOND
+from staithe.domain.limits import AUTHORIZATION_CODE_LIFE, REFRESH_AGAIN, REFRESH_TOKEN_LIFE, SECOND
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, TokenKind, Wish, to_challenge
 from staithe.services.accounts import Proof, mark_password, prove
 from staithe.services.guesses import Attempt, Guesses
@@ -24,6 +27,8 @@ from staithe.services.stores import Stores
 from staithe.storage import oauth
 from staithe.storage.database import Connection
 from staithe.storage.oauth import Held, NewGrant
+
+MakeSecret = Callable[[TokenKind], str]
 
 SECRET_BYTES: Final = 32
 REMOVED_AT_ONCE: Final = 500
@@ -95,7 +100,9 @@ class Tokens:
         grant = NewGrant(client.id, proof.user.id, proof.mark, redirect_uri, wish.challenge)
         with self.stores.control.write() as connection:
             grant_id = add_grant(connection, client, grant, now)
-            return add_token(connection, TokenKind.CODE, grant_id, now + AUTHORIZATION_CODE_LIFE)
+            code = random_secret(TokenKind.CODE)
+            oauth.add_token(connection, hash_secret(code), TokenKind.CODE, grant_id, now + AUTHORIZATION_CODE_LIFE)
+            return code
 
     def grant_access(self, client: Client, proof: Proof, now: int, *, may_refresh: bool) -> Issued:
         """Tokens for a user's consent or password.
@@ -105,7 +112,7 @@ class Tokens:
         """
         with self.stores.control.write() as connection:
             grant_id = add_grant(connection, client, NewGrant(client.id, proof.user.id, proof.mark), now)
-            return self.issue(connection, grant_id, now, may_refresh=may_refresh)
+            return self.issue(connection, grant_id, now, may_refresh=may_refresh, make=random_secret)
 
     def log_in(self, client: Client, attempt: Attempt, now: int) -> Issued:
         """Tokens for a user's password.
@@ -147,7 +154,7 @@ class Tokens:
         return self.use(client, TokenKind.CODE, sent.code, now, check)
 
     def refresh(self, client: Client, token: str, now: int) -> Issued:
-        """New tokens for a refresh token, which is used up by it.
+        """New tokens for a refresh token, which is used up by it; the same ones again for a minute.
 
         Raises:
             OAuthRefused: the refresh token is not good.
@@ -159,22 +166,53 @@ class Tokens:
         token_hash = hash_secret(secret)
         with self.stores.control.write() as connection:
             held = oauth.find_token(connection, token_hash, kind)
-            if held is None or held.client_id != client.id or not (held.is_used or is_good(held, now)):
+            if held is None or held.client_id != client.id or not (held.used_at is not None or is_good(held, now)):
                 problem = CODE_WRONG if kind is TokenKind.CODE else REFRESH_WRONG
-            elif held.is_used:
+            elif held.used_at is not None:
+                if (again := issued_again(connection, held, secret, now)) is not None:
+                    return again
                 oauth.delete_grant(connection, held.grant_id)
                 problem = CODE_USED if kind is TokenKind.CODE else REFRESH_USED
             else:
                 problem = check(held)
                 if not problem:
-                    oauth.use_token(connection, token_hash, now, now + REFRESH_TOKEN_LIFE)
-                    return self.issue(connection, held.grant_id, now, may_refresh=True)
+                    # A code stands in addresses, which are logged: nothing is made from it.
+                    salt = secrets.token_bytes(SECRET_BYTES) if kind is TokenKind.REFRESH else None
+                    oauth.use_token(connection, token_hash, now, now + REFRESH_TOKEN_LIFE, salt)
+                    oauth.forget_salts(connection, held.grant_id, now - REFRESH_AGAIN)
+                    make = random_secret if salt is None else partial(derived_secret, secret, salt)
+                    return self.issue(connection, held.grant_id, now, may_refresh=True, make=make)
         raise OAuthRefused(OAuthFault.INVALID_GRANT, problem)
 
-    def issue(self, connection: Connection, grant_id: int, now: int, *, may_refresh: bool) -> Issued:
-        access = add_token(connection, TokenKind.ACCESS, grant_id, now + self.access_life_seconds * SECOND)
-        refresh = add_token(connection, TokenKind.REFRESH, grant_id, now + REFRESH_TOKEN_LIFE) if may_refresh else None
+    def issue(self, connection: Connection, grant_id: int, now: int, *, may_refresh: bool, make: MakeSecret) -> Issued:
+        access, refresh = make(TokenKind.ACCESS), make(TokenKind.REFRESH) if may_refresh else None
+        ends_at = now + self.access_life_seconds * SECOND
+        oauth.add_token(connection, hash_secret(access), TokenKind.ACCESS, grant_id, ends_at)
+        if refresh is not None:
+            oauth.add_token(connection, hash_secret(refresh), TokenKind.REFRESH, grant_id, now + REFRESH_TOKEN_LIFE)
         return Issued(access, self.access_life_seconds, refresh)
+
+
+def issued_again(connection: Connection, held: Held, secret: str, now: int) -> Issued | None:
+    """What a refresh token got when it was used, with the rest of its time; None if it may not have it again."""
+    if held.used_at is None or held.salt is None or now - held.used_at > REFRESH_AGAIN or not is_good(held, now):
+        return None
+    access, refresh = (derived_secret(secret, held.salt, kind) for kind in (TokenKind.ACCESS, TokenKind.REFRESH))
+    successor = oauth.find_token(connection, hash_secret(access), TokenKind.ACCESS)
+    # An access token may be good for less than a minute; the refresh token is what must not be lost.
+    ends_at = now if successor is None else max(now, successor.expires_at)
+    return Issued(access, (ends_at - now) // SECOND, refresh)
+
+
+def random_secret(_kind: TokenKind) -> str:
+    """A secret that nothing makes again."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def derived_secret(secret: str, salt: bytes, kind: TokenKind) -> str:
+    """A secret that who has another one, and the salt that is stored, makes again: the store alone has it not."""
+    digest = hmac.digest(secret.encode("utf-8", "replace"), salt + kind.value.encode(), "sha256")
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def is_good(held: Held, now: int) -> bool:
@@ -186,12 +224,6 @@ def add_grant(connection: Connection, client: Client, grant: NewGrant, now: int)
     if not oauth.has_client(connection, client):
         raise OAuthRefused(OAuthFault.INVALID_CLIENT, "The client was deleted.")
     return oauth.add_grant(connection, grant, now)
-
-
-def add_token(connection: Connection, kind: TokenKind, grant_id: int, expires_at: int) -> str:
-    secret = secrets.token_urlsafe(SECRET_BYTES)
-    oauth.add_token(connection, hash_secret(secret), kind, grant_id, expires_at)
-    return secret
 
 
 def remove_expired(stores: Stores, now: int) -> int:

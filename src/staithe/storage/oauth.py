@@ -30,14 +30,18 @@ class NewGrant(Struct, frozen=True):
 
 
 class Held(Struct, frozen=True):
-    """A token as it is stored, with its grant, and its user as the user is now."""
+    """A token as it is stored, with its grant, and its user as the user is now.
+
+    With the `salt` of a used refresh token and that token itself its successors are made again.
+    """
 
     grant_id: int
     client_id: int
     redirect_uri: str | None
     challenge: str | None
     expires_at: int
-    is_used: bool
+    used_at: int | None
+    salt: bytes | None
     user: User
     user_mark: bytes
     password_hash: str
@@ -192,6 +196,7 @@ SELECT_TOKEN: Final = (
     select(
         OAUTH_TOKEN.c.expires_at,
         OAUTH_TOKEN.c.used_at,
+        OAUTH_TOKEN.c.salt,
         OAUTH_TOKEN.c.grant_id,
         OAUTH_GRANT.c.client_id,
         OAUTH_GRANT.c.user_id,
@@ -213,6 +218,16 @@ SELECT_TOKEN: Final = (
 UPDATE_TOKEN: Final = update(OAUTH_TOKEN).where(OAUTH_TOKEN.c.token_hash == bindparam("of_hash"))
 """Sets the columns that its parameters name."""
 
+FORGET_SALTS: Final = (
+    update(OAUTH_TOKEN)
+    .where(
+        OAUTH_TOKEN.c.grant_id == bindparam("of_grant"),
+        OAUTH_TOKEN.c.salt.is_not(None),
+        OAUTH_TOKEN.c.used_at < bindparam("used_before"),
+    )
+    .values(salt=None)
+)
+
 
 def find_token(connection: Connection, token_hash: bytes, kind: TokenKind) -> Held | None:
     """A token whose grant, client and user are all there. Every request with a Bearer token reads this, by keys."""
@@ -225,16 +240,23 @@ def find_token(connection: Connection, token_hash: bytes, kind: TokenKind) -> He
         redirect_uri=row.redirect_uri,
         challenge=row.challenge,
         expires_at=row.expires_at,
-        is_used=row.used_at is not None,
+        used_at=row.used_at,
+        salt=row.salt,
         user=User(row.user_id, Company(row.company_id, row.company_name), row.name, Role(row.role)),
         user_mark=row.user_mark,
         password_hash=row.password_hash,
     )
 
 
-def use_token(connection: Connection, token_hash: bytes, at: int, known_until: int) -> None:
+def use_token(connection: Connection, token_hash: bytes, at: int, known_until: int, salt: bytes | None) -> None:
     """Mark a token as used; it is kept, so that a second use is seen, until a given time."""
-    connection.execute(UPDATE_TOKEN, {"of_hash": token_hash, "used_at": at, "expires_at": known_until})
+    values = {"of_hash": token_hash, "used_at": at, "expires_at": known_until, "salt": salt}
+    connection.execute(UPDATE_TOKEN, values)
+
+
+def forget_salts(connection: Connection, grant_id: int, used_before: int) -> None:
+    """Forget the salts of a grant's tokens that were used before a time."""
+    connection.execute(FORGET_SALTS, {"of_grant": grant_id, "used_before": used_before})
 
 
 SELECT_EXPIRED: Final = (

@@ -390,6 +390,7 @@ OAUTH_TOKEN: Final = Table(
     Column("grant_id", Integer, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),
+    Column("salt", LargeBinary),
     Index("oauth_token_by_grant", "grant_id"),
     Index("oauth_token_by_expiry", "expires_at"),
 )

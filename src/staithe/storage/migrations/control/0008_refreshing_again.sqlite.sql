@@ -1,0 +1,1 @@
+ALTER TABLE oauth_token ADD COLUMN salt BLOB;
