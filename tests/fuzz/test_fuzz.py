@@ -104,6 +104,7 @@ class Wire:
         self.socket = None
 
 
+@pytest.mark.timeout(4 * 3600)
 def test_whatever_is_asked_no_request_is_the_servers_fault_and_nobody_else_notices(
     servers: StartServer, requests: int, seed: int
 ) -> None:
