@@ -309,10 +309,11 @@ def test_wrong_users_are_refused(program: Program, server: RunningServer, login:
         {"authorization": basic("nobody", "nothing")},
         {"authorization": "Basic !"},
         {"authorization": "Basic YWJj"},
+        {"authorization": "Basic \xff".encode("latin-1")},
         {"authorization": "Bearer x"},
     ],
 )
-def test_wrong_clients_are_refused(program: Program, login: str, headers: dict[str, str]) -> None:
+def test_wrong_clients_are_refused(program: Program, login: str, headers: dict[str, str | bytes]) -> None:
     body = {"grant_type": "password", "username": login, "password": "secret"}
     answer = bare.post(program.url + TOKEN, data=body, headers=headers)
     assert refusal(answer)[:2] == (401, "invalid_client")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-
 import anyio.to_thread
 
 from staithe.app import App
 from staithe.domain.errors import NotAllowed, NotAuthenticated
 from staithe.http.addresses import address_of
+from staithe.http.header_values import basic_text
 from staithe.http.requests import Request
 from staithe.observing.fields import add_log_fields
 from staithe.services.caller import Caller
@@ -17,19 +16,17 @@ from staithe.services.known_logins import Login
 
 
 def read_basic(header: str) -> tuple[str, str]:
-    """(login, password) of an Authorization header. Old clients wrap the base64 in lines [observed].
+    """(login, password) of an Authorization header.
 
     Raises:
         NotAuthenticated: it is missing or malformed.
     """
-    scheme, _, encoded = header.strip().partition(" ")
-    if scheme.lower() != "basic":
-        raise NotAuthenticated("A login is required.", LOGIN_ADVICE)
-    compact = "".join(encoded.split())
     try:
-        text = base64.b64decode(compact + "=" * (-len(compact) % 4)).decode("utf-8")
-    except ValueError:  # of base64, of UTF-8, or for a letter that is no ASCII
+        text = basic_text(header)
+    except ValueError:
         raise NotAuthenticated("The Authorization header is not base64 of UTF-8 text.", LOGIN_ADVICE) from None
+    if text is None:
+        raise NotAuthenticated("A login is required.", LOGIN_ADVICE)
     company, backslash, rest = text.partition("\\")
     user, colon, password = rest.partition(":")
     if not (backslash and colon):

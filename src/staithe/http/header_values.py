@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -66,3 +67,19 @@ def choose_media_type(accept: str, offered: Sequence[str]) -> str:
         return 0.0, 0, 0
 
     return max(offered, key=rank)
+
+
+def basic_text(header: str) -> str | None:
+    """What HTTP Basic has in its base64, which old clients wrap in lines and leave without padding [observed].
+
+    Returns:
+        None if the header has another scheme.
+
+    Raises:
+        ValueError: it is no base64 of UTF-8.
+    """
+    scheme, _, encoded = header.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    compact = "".join(encoded.split())
+    return base64.b64decode(compact + "=" * (-len(compact) % 4)).decode()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
@@ -19,6 +17,7 @@ from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, check_scope
 from staithe.http.addresses import address_of
 from staithe.http.bodies import read_object
 from staithe.http.calls import Answer
+from staithe.http.header_values import basic_text
 from staithe.http.oauth_form import read_body
 from staithe.http.requests import Request
 from staithe.services.clients import authenticate_client
@@ -102,10 +101,9 @@ def read_client(header: str, parameters: Parameters) -> tuple[str, str]:
         if "client_id" in parameters and "client_secret" in parameters:
             return parameters["client_id"], parameters["client_secret"]
         raise OAuthRefused(OAuthFault.INVALID_CLIENT, "The client must send its id and secret by HTTP Basic.")
-    scheme, _, encoded = header.strip().partition(" ")
     try:
-        text = base64.b64decode("".join(encoded.split())).decode() if scheme.lower() == "basic" else ""
-    except (binascii.Error, UnicodeDecodeError):
+        text = basic_text(header) or ""
+    except ValueError:
         text = ""
     identifier, colon, secret = text.partition(":")
     if not colon:
