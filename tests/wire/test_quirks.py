@@ -144,6 +144,33 @@ def test_content_types_of_json(api: Api, content_type: str | None) -> None:
     assert api.bulk("POST", "/contacts/syncActions", content=json.dumps(DEFINITION), headers=headers).status_code == 201
 
 
+@pytest.mark.parametrize(
+    ("content_type", "of_browser"),
+    [
+        ("text/plain", {}),
+        ("Text/Plain; charset=UTF-8", {"origin": "https://evil.example"}),
+        ("application/x-www-form-urlencoded", {"origin": "null"}),
+        ("application/x-www-form-urlencoded", {"sec-fetch-site": "cross-site"}),
+        ("multipart/form-data; boundary=x", {"referer": "https://evil.example/"}),
+    ],
+)
+def test_a_form_of_another_site_makes_nothing(api: Api, content_type: str, of_browser: dict[str, str]) -> None:
+    headers = {"content-type": content_type, **of_browser}
+    answer = api.bulk("POST", "/contacts/syncActions", content=json.dumps(DEFINITION), headers=headers)
+    wrong = {"field": "Content-Type", "value": content_type, "constraint": "Must be application/json."}
+    assert (answer.status_code, answer.json()) == (400, {"failures": [wrong]})
+    answer = api.rest("POST", "/assets/contact/list", content=b'{"name":"l"}', headers=headers)
+    assert answer.status_code == 400
+    assert api.bulk("GET", "/contacts/syncActions").json()["totalResults"] == 0
+    assert api.bulk("GET", "/contacts/lists").json()["totalResults"] == 0
+
+
+def test_a_body_that_curl_calls_a_form_is_taken(api: Api) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    body = json.dumps(DEFINITION)
+    assert api.bulk("POST", "/contacts/syncActions", content=body, headers=headers).status_code == 201
+
+
 @pytest.mark.parametrize("content_type", ["text/csv", "text/csv; charset=utf-8", "TEXT/CSV"])
 def test_content_types_of_csv(api: Api, content_type: str) -> None:
     uri = api.define()

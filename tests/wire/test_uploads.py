@@ -406,8 +406,9 @@ def test_500_has_an_error_id_that_the_log_has(servers: StartServer) -> None:
             {
                 "status": 500,
                 "error": "Internal Server Error",
-                "message": "The server made a mistake; nothing was stored.",
-                "advice": f"Give the operator the error id {error_id}: the server's log has it.",
+                "message": "The server made a mistake; whether anything was stored is not known.",
+                "advice": "Look whether it was done before you send it again. "
+                f"Give the operator the error id {error_id}: the server's log has it.",
                 "errorId": error_id,
             },
         )

@@ -30,6 +30,7 @@ from staithe.http.auth import authenticate
 from staithe.http.bodies import read_object
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer, Call, read_id, read_parameters
+from staithe.http.header_values import read_parameters as split_parameters
 from staithe.http.identity import answer_identity
 from staithe.http.metrics import PATH as METRICS_PATH
 from staithe.http.metrics import MetricsEndpoint
@@ -45,6 +46,11 @@ ToAnswer = Callable[[RequestError], Answer]
 
 BULK_MEDIA_TYPE: Final = "application/json; charset=utf-8"
 REST_MEDIA_TYPE: Final = "application/json"
+READING: Final = ("GET", "HEAD")
+FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+"""With text/plain what a browser sends to any site, if a page asks it to (Fetch, section 2.2.2)."""
+
+OF_BROWSERS: Final = ("origin", "sec-fetch-site", "referer")
 HOST: Final = re.compile(r"[A-Za-z0-9!$&'()*+,;=\-._~:\[\]@%]*")
 """The characters that a Host header can have (RFC 3986, section 3.2)."""
 
@@ -116,14 +122,29 @@ async def answer_call(
     millisecond. A thread would take five times as long, since both fight for the interpreter at each step of SQLite.
     """
     try:
-        writes = request.method not in ("GET", "HEAD")
-        caller = await authenticate(app, request, writes=writes)
+        refuse_form(request)
+        caller = await authenticate(app, request, writes=request.method not in READING)
         deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
         body = await read_object(request, deadline)
         call = Call(app, caller, read_id(request.path_parameters), read_parameters(request.query), body)
         return perform(call) if at_once else await anyio.to_thread.run_sync(perform, call)
     except RequestError as error:
         return to_answer(error)
+
+
+def refuse_form(request: Request) -> None:
+    """Take no body that a page of another site may have a browser send without asking: it sends the login along.
+
+    A form that no browser has sent is one by its Content-Type alone: `curl -d` says so of any text.
+
+    Raises:
+        ValidationFailed: it is one.
+    """
+    sent = request.headers.get("content-type", "")
+    media_type = split_parameters(sent)[0].lower()
+    is_of_browser = any(name in request.headers for name in OF_BROWSERS)
+    if request.has_body and (media_type == "text/plain" or (media_type in FORM_TYPES and is_of_browser)):
+        raise ValidationFailed(Failure("Content-Type", "Must be application/json.", sent))
 
 
 class Rim:
@@ -175,7 +196,8 @@ class Rim:
         except RequestError as error:
             return errors.to_answer(error)
         except Exception as error:
-            return errors.fault_answer(error, f"{request.method} {route.path}")
+            what = f"{request.method} {route.path}"
+            return errors.fault_answer(error, what, may_have_stored=request.method not in READING)
 
 
 def answer_no_route(request: Request, found: Found) -> Answer:

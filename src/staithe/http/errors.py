@@ -79,13 +79,20 @@ def error_body(
     }
 
 
-def fault_answer(error: BaseException, what: str) -> Answer:
-    """Our own fault: an id that stands in the log beside the trace."""
+def fault_answer(error: BaseException, what: str, *, may_have_stored: bool) -> Answer:
+    """Our own fault: an id that stands in the log beside the trace.
+
+    Args:
+        error: what was raised.
+        what: the request, for the log.
+        may_have_stored: whether something may have been stored before: nobody knows where it went wrong.
+    """
     error_id = uuid.uuid4().hex
     LOGGER.error("error %s: %s", error_id, what, exc_info=error, extra={"error_id": error_id})
     add_log_fields(error_id=error_id)
-    message = "The server made a mistake; nothing was stored."
-    advice = f"Give the operator the error id {error_id}: the server's log has it."
+    message = "The server made a mistake" + ("; whether anything was stored is not known." if may_have_stored else ".")
+    look = "Look whether it was done before you send it again. " if may_have_stored else ""
+    advice = f"{look}Give the operator the error id {error_id}: the server's log has it."
     return Answer(500, error_body(500, message, advice, {"errorId": error_id}))
 
 
