@@ -144,6 +144,9 @@ def test_content_types_of_json(api: Api, content_type: str | None) -> None:
     assert api.bulk("POST", "/contacts/syncActions", content=json.dumps(DEFINITION), headers=headers).status_code == 201
 
 
+RULE = "Must be application/json, or text/csv for an upload."
+
+
 @pytest.mark.parametrize(
     ("content_type", "of_browser"),
     [
@@ -152,15 +155,20 @@ def test_content_types_of_json(api: Api, content_type: str | None) -> None:
         ("application/x-www-form-urlencoded", {"origin": "null"}),
         ("application/x-www-form-urlencoded", {"sec-fetch-site": "cross-site"}),
         ("multipart/form-data; boundary=x", {"referer": "https://evil.example/"}),
+        ("", {"origin": "https://evil.example"}),
     ],
 )
 def test_a_form_of_another_site_makes_nothing(api: Api, content_type: str, of_browser: dict[str, str]) -> None:
     headers = {"content-type": content_type, **of_browser}
     answer = api.bulk("POST", "/contacts/syncActions", content=json.dumps(DEFINITION), headers=headers)
-    wrong = {"field": "Content-Type", "value": content_type, "constraint": "Must be application/json."}
+    wrong = {"field": "Content-Type", "value": content_type, "constraint": RULE}
     assert (answer.status_code, answer.json()) == (400, {"failures": [wrong]})
     answer = api.rest("POST", "/assets/contact/list", content=b'{"name":"l"}', headers=headers)
     assert answer.status_code == 400
+    uri = api.define()
+    answer = api.bulk("POST", f"{uri}/data", content=b'[{"Id":"1"}]', headers=headers)
+    assert (answer.status_code, answer.json()) == (400, {"failures": [wrong]})
+    api.bulk("DELETE", uri).raise_for_status()
     assert api.bulk("GET", "/contacts/syncActions").json()["totalResults"] == 0
     assert api.bulk("GET", "/contacts/lists").json()["totalResults"] == 0
 

@@ -27,10 +27,9 @@ from staithe.http import (
     uploads,
 )
 from staithe.http.auth import authenticate
-from staithe.http.bodies import read_object
+from staithe.http.bodies import read_object, refuse_form
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer, Call, read_id, read_parameters
-from staithe.http.header_values import read_parameters as split_parameters
 from staithe.http.identity import answer_identity
 from staithe.http.metrics import PATH as METRICS_PATH
 from staithe.http.metrics import MetricsEndpoint
@@ -47,10 +46,6 @@ ToAnswer = Callable[[RequestError], Answer]
 BULK_MEDIA_TYPE: Final = "application/json; charset=utf-8"
 REST_MEDIA_TYPE: Final = "application/json"
 READING: Final = ("GET", "HEAD")
-FORM_TYPES: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
-"""With text/plain what a browser sends to any site, if a page asks it to (Fetch, section 2.2.2)."""
-
-OF_BROWSERS: Final = ("origin", "sec-fetch-site", "referer")
 HOST: Final = re.compile(r"[A-Za-z0-9!$&'()*+,;=\-._~:\[\]@%]*")
 """The characters that a Host header can have (RFC 3986, section 3.2)."""
 
@@ -130,21 +125,6 @@ async def answer_call(
         return perform(call) if at_once else await anyio.to_thread.run_sync(perform, call)
     except RequestError as error:
         return to_answer(error)
-
-
-def refuse_form(request: Request) -> None:
-    """Take no body that a page of another site may have a browser send without asking: it sends the login along.
-
-    A form that no browser has sent is one by its Content-Type alone: `curl -d` says so of any text.
-
-    Raises:
-        ValidationFailed: it is one.
-    """
-    sent = request.headers.get("content-type", "")
-    media_type = split_parameters(sent)[0].lower()
-    is_of_browser = any(name in request.headers for name in OF_BROWSERS)
-    if request.has_body and (media_type == "text/plain" or (media_type in FORM_TYPES and is_of_browser)):
-        raise ValidationFailed(Failure("Content-Type", "Must be application/json.", sent))
 
 
 class Rim:

@@ -9,11 +9,16 @@ from typing import Final
 
 from staithe.domain.errors import Busy, Failure, ParseFailed, TooLarge, ValidationFailed
 from staithe.domain.limits import GZIP_MEMBERS, UPLOAD_BYTES
+from staithe.http.header_values import read_parameters
 from staithe.http.requests import Request
 
 OBJECT_BYTES: Final = 4 * 1024 * 1024
 """A JSON object that is no upload: a contact list may be sent with many membershipAdditions."""
 
+FORM_TYPES: Final = ("", "application/x-www-form-urlencoded", "multipart/form-data")
+"""With text/plain what a browser sends to any site, if a page asks it to (Fetch, section 2.2.2)."""
+
+OF_BROWSERS: Final = ("origin", "sec-fetch-site", "referer")
 INFLATED_PIECE_BYTES: Final = 256 * 1024
 DEFLATED_PIECE_BYTES: Final = 16 * 1024
 """zlib copies what it has not read yet, at the end of each member: of so little, all members together cost little."""
@@ -131,3 +136,18 @@ async def read_object(request: Request, deadline: float | None = None) -> bytes:
         if len(body) > OBJECT_BYTES:
             raise TooLarge(f"The request is over {OBJECT_BYTES} bytes.", limitBytes=OBJECT_BYTES)
     return bytes(body)
+
+
+def refuse_form(request: Request) -> None:
+    """Take no body that a page of another site may have a browser send without asking: it sends the login along.
+
+    A body that no browser has sent is a form by its Content-Type alone: `curl -d` says so of any text.
+
+    Raises:
+        ValidationFailed: it is one.
+    """
+    sent = request.headers.get("content-type", "")
+    media_type = read_parameters(sent)[0].lower()
+    is_of_browser = any(name in request.headers for name in OF_BROWSERS)
+    if request.has_body and (media_type == "text/plain" or (media_type in FORM_TYPES and is_of_browser)):
+        raise ValidationFailed(Failure("Content-Type", "Must be application/json, or text/csv for an upload.", sent))

@@ -16,7 +16,7 @@ from staithe.domain.elements import Element
 from staithe.domain.errors import Busy, Failure, TooManyRequests, ValidationFailed
 from staithe.domain.syncs import Sync
 from staithe.http.auth import authenticate
-from staithe.http.bodies import read_pieces
+from staithe.http.bodies import read_pieces, refuse_form
 from staithe.http.calls import Answer, read_id
 from staithe.http.header_values import read_parameters
 from staithe.http.requests import Request
@@ -95,6 +95,7 @@ async def receive_upload(app: App, element: Element, kind: str, gate: UploadGate
     """Answer an upload: 204, or 201 with the sync it started."""
     timeout = app.settings.request_timeout_seconds
     deadline = asyncio.get_running_loop().time() + timeout
+    refuse_form(request)
     caller = await authenticate(app, request, writes=True)
     with gate.admit(caller):
         wanted = UploadRequest(
