@@ -48,7 +48,7 @@ RETENTION_LOOK_SECONDS: Final = 0.2
 QUIET_IN_TURN: Final = 5
 """Companies in which nothing has expired that a removal looks into all the same: for files that a crash has left."""
 
-FIRST_LOOKS_SECONDS: Final = 1.0
+FIRST_LOOKS_SECONDS: Final = 0.1
 """How long a removal goes on looking into companies for the first time: the others come with the next ones."""
 
 ERROR_PAUSE_SECONDS: Final = 1.0

@@ -46,7 +46,7 @@ def test_counts_do_not_fall_when_processes_die(servers: StartServer, tmp_path: P
     api.sync(uri)
 
     def has_started(found: Scrape, times: int) -> bool:
-        # A process counts its start first, and then itself: a scrape may come in between.
+        # A scrape reads the files of all processes one after the other, and a process may start meanwhile.
         starts, there = ({"http": number, "worker": number} for number in (times, 2))
         return (
             found.by_label("staithe_process_starts_total", "process") == starts
