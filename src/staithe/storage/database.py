@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Protocol, Self
+from typing import Protocol
 
 from sqlalchemy import Connection as Connection
 from sqlalchemy import Engine, QueuePool
 
 from staithe.domain.errors import Busy, Damaged, StorageFull
 from staithe.storage import sqlite
-from staithe.storage.deadlines import Limit, NewLimit, unlimited, watching
+from staithe.storage.deadlines import Limit, Limitable, NewLimit, watching
 
 WRITE_WAIT_SECONDS = 30
 AGAIN = "Send the request again."
@@ -86,7 +85,7 @@ class Database(Protocol):
         ...
 
 
-class SqliteDatabase:
+class SqliteDatabase(Limitable):
     """A store that is a SQLite file.
 
     Args:
@@ -96,6 +95,7 @@ class SqliteDatabase:
     """
 
     def __init__(self, path: Path, *, durable: bool = True, makes: bool = False) -> None:
+        super().__init__()
         if makes:
             path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
@@ -105,13 +105,6 @@ class SqliteDatabase:
         self.mappers = self.engine.execution_options(**{sqlite.MAPS: True})
         # SQLite's own wait is a poll, in no order. Threads of one process queue here instead.
         self.write_lock = threading.Lock()
-        self.new_limit: NewLimit = unlimited
-
-    def limited(self, new_limit: NewLimit) -> Self:
-        """The same store with a limit for each transaction."""
-        same = copy.copy(self)
-        same.new_limit = new_limit
-        return same
 
     @contextmanager
     def read(self, *, maps: bool = False) -> Generator[Connection]:

@@ -7,13 +7,14 @@ is nothing to end. A callback of SQLite would need no thread, but the interprete
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, Self, TypeAlias
 
 from staithe.domain.errors import QueryTooLong
 
@@ -39,6 +40,19 @@ NewLimit: TypeAlias = Callable[[], Limit | None]
 
 def unlimited() -> None:
     """A transaction may take as long as it does."""
+
+
+class Limitable:
+    """A store whose transactions may have a limit."""
+
+    def __init__(self) -> None:
+        self.new_limit: NewLimit = unlimited
+
+    def limited(self, new_limit: NewLimit) -> Self:
+        """The same store with a limit for each transaction."""
+        same = copy.copy(self)
+        same.new_limit = new_limit
+        return same
 
 
 class QueryTime:

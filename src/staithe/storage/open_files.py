@@ -5,19 +5,18 @@ An open file takes three descriptors or more, so that a server cannot have those
 
 from __future__ import annotations
 
-import copy
 import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from sqlalchemy import Connection
 
 from staithe.storage.database import SqliteDatabase
-from staithe.storage.deadlines import NewLimit, unlimited
+from staithe.storage.deadlines import Limitable
 from staithe.storage.schema import missing
 
 LOGGER: Final = logging.getLogger(__name__)
@@ -123,19 +122,13 @@ def identity_of(path: Path) -> Identity:
     return found.st_dev, found.st_ino
 
 
-class CompanyFile:
+class CompanyFile(Limitable):
     """A company's store that is a SQLite file, which is open while it is used, and for a while longer."""
 
     def __init__(self, path: Path, files: OpenFiles) -> None:
+        super().__init__()
         self.path = path
         self.files = files
-        self.new_limit: NewLimit = unlimited
-
-    def limited(self, new_limit: NewLimit) -> Self:
-        """The same store with a limit for each transaction."""
-        same = copy.copy(self)
-        same.new_limit = new_limit
-        return same
 
     @contextmanager
     def opened(self) -> Generator[SqliteDatabase]:

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Self
 
 from sqlalchemy import Connection, Engine
 
 from staithe.domain.errors import OutcomeUnknown
 from staithe.storage import postgres
 from staithe.storage.database import Database, wrap_errors
-from staithe.storage.deadlines import Limit, NewLimit, milliseconds_left, unlimited, watching
+from staithe.storage.deadlines import Limit, Limitable, milliseconds_left, watching
 from staithe.storage.quiet import FileState
 from staithe.storage.schema import make_store, migrate
 
 
-class PostgresDatabase:
+class PostgresDatabase(Limitable):
     """A store that is a schema of a PostgreSQL database, whose connections all stores share."""
 
     def __init__(self, engine: Engine, schema: str, *, durable: bool = True) -> None:
+        super().__init__()
         self.engine = engine.execution_options(**{postgres.SCHEMA: schema})
         self.schema = schema
         self.readers = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.writers = self.engine.execution_options(**{postgres.WRITES: True, postgres.HASTY: not durable})
         self.lone_writers = self.writers.execution_options(**{postgres.LOCKS: True})
-        self.new_limit: NewLimit = unlimited
-
-    def limited(self, new_limit: NewLimit) -> Self:
-        """The same store with a limit for each transaction."""
-        same = copy.copy(self)
-        same.new_limit = new_limit
-        return same
 
     @contextmanager
     def read(self, *, maps: bool = False) -> Generator[Connection]:

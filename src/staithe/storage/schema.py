@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 from typing import Final
 
@@ -71,6 +72,7 @@ def read_past(connection: Connection) -> Past:
     return Past(schema_version(connection), {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows})
 
 
+@cache
 def digest_of(script: str) -> str:
     """What stands for a script, whatever ends its lines."""
     return hashlib.sha256("\n".join(script.splitlines()).encode()).hexdigest()
@@ -149,11 +151,12 @@ def make_store(database: Database) -> None:
     migrate(database, "company", makes=True)
 
 
-def migration_scripts(migrations: str, dialect: str) -> list[str]:
-    """The scripts of one set, in order: `NNNN_what.<dialect>.sql`."""
+@cache
+def migration_scripts(migrations: str, dialect: str) -> Sequence[str]:
+    """The scripts of one set, in order: `NNNN_what.<dialect>.sql`. Each store that is opened asks for them."""
     folder = resources.files("staithe.storage") / "migrations" / migrations
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{dialect}.sql"))
-    return [(folder / name).read_text("utf-8") for name in names]
+    return tuple((folder / name).read_text("utf-8") for name in names)
 
 
 def newest_schema(migrations: str) -> int:
