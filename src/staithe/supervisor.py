@@ -23,6 +23,7 @@ import msgspec
 from staithe.app import TRY_AGAIN
 from staithe.beats import Beat, Silence
 from staithe.config import Settings
+from staithe.domain.companies import Company
 from staithe.domain.errors import Busy, StoreUnusable
 from staithe.observing.folder import MetricsFolder
 from staithe.private_descriptors import forget, keep_private
@@ -38,6 +39,9 @@ BACKLOG: Final = 1024
 HTTP: Final = "staithe.http.process"
 WORKER: Final = "staithe.worker"
 WATCH_SECONDS: Final = 0.05
+LOOK_SECONDS: Final = 0.05
+"""How long the supervisor looks into companies before it looks after its processes again."""
+
 STOP_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 2.0
 """Between two starts of a process that cannot begin yet."""
@@ -124,10 +128,14 @@ class Supervisor:
         self.settings = msgspec.structs.replace(settings, port=port)
         self.stopping = StopLatch()
         self.metrics = MetricsFolder()
+        self.unlooked: list[Company] = []
+        """Companies in which an earlier server may have left leases."""
         self.ready_pipe = os.pipe()
         for descriptor in (*self.ready_pipe, *([self.listener.fileno()] if self.listener else [])):
             keep_private(descriptor)
-        self.workers = [self.worker_child(number) for number in range(1, settings.workers + 1)]
+        # No two workers that share a database may have one name, wherever they are.
+        self.names = [f"worker-{number}-{uuid.uuid4().hex}" for number in range(1, settings.workers + 1)]
+        self.workers = [self.worker_child(name) for name in self.names]
         self.http = [self.http_child() for _ in range(settings.http_workers)]
 
     @property
@@ -153,7 +161,8 @@ class Supervisor:
             for child in self.http:
                 child.run()
             if self.settings.has_store_of_its_own:
-                self.release_leases()
+                self.unlooked = self.companies()
+                self.look_for_leases()
             for child in self.workers:
                 child.run()
             self.note_url()
@@ -166,6 +175,7 @@ class Supervisor:
         self.await_ready()
         while not self.stopping.wait(WATCH_SECONDS):
             self.revive()
+            self.look_for_leases()
 
     def await_ready(self) -> None:
         """Watch until an HTTP process answers, and say so."""
@@ -222,9 +232,7 @@ class Supervisor:
         program = Program(HTTP, ",".join(str(file) for file in files), files)
         return Child("http", lambda: self.spawn(program), lambda: None, beat, self.settings.pauses.hung_seconds)
 
-    def worker_child(self, number: int) -> Child:
-        # No two workers that share a database may have one name, wherever they are.
-        name = f"worker-{number}-{uuid.uuid4().hex}"
+    def worker_child(self, name: str) -> Child:
         # No other open file: with the socket, a worker would hold the port after the server's end.
         beat = self.new_beat()
         program = Program(WORKER, f"{name},{beat.descriptor}", (beat.descriptor,))
@@ -241,28 +249,51 @@ class Supervisor:
         self.stores.close()
         return start(program, self.settings, self.metrics.environment())
 
-    def release_leases(self, worker: str | None = None) -> None:
-        """A worker that is known to be dead holds nothing: what it had begun can be taken up at once.
-
-        Without a name it is all workers: of a data directory that this server has for itself.
-        """
+    def companies(self) -> list[Company]:
+        """Every company."""
         with self.stores.control.read() as connection:
-            companies = control.all_companies(connection)
-        for company in filter(self.stores.may_have_leases, companies):
+            return control.all_companies(connection)
+
+    def look_for_leases(self) -> None:
+        """For a moment look into companies that an earlier server on this data directory may have left leases in.
+
+        The others come with the next moments: however many companies there are, they keep no process waiting.
+        """
+        ends_at = time.monotonic() + LOOK_SECONDS
+        while self.unlooked and time.monotonic() < ends_at:
             try:
-                with self.stores.open(company).database.write(alone=False) as connection:
-                    released = syncs.release_leases(connection, worker)
-            except StoreUnusable:
-                continue
-            except Busy:
-                raise
-            except Exception:
-                # One company's store that cannot be used must not keep the others waiting.
-                LOGGER.exception("company %s cannot be looked into", company.name)
-                continue
-            if released:
-                LOGGER.warning("%d syncs of company %s are taken up again", released, company.name)
-                self.stores.hint_pending(company)
+                self.release_leases_of(self.unlooked.pop())
+            except Busy as error:
+                # What is held there is free when its leases are over.
+                LOGGER.warning("nothing can be done for a company: %s", error.message)
+
+    def release_leases(self, worker: str) -> None:
+        """A worker that is known to be dead holds nothing: what it had begun can be taken up at once."""
+        for company in self.companies():
+            self.release_leases_of(company, worker)
+
+    def release_leases_of(self, company: Company, worker: str | None = None) -> None:
+        """End the leases of a worker in a company; without one those of all workers but this server's.
+
+        Raises:
+            Busy: the store cannot be had.
+        """
+        if not self.stores.may_have_leases(company):
+            return
+        try:
+            with self.stores.open(company).database.write(alone=False) as connection:
+                released = syncs.release_leases(connection, worker, () if worker else self.names)
+        except StoreUnusable:
+            return
+        except Busy:
+            raise
+        except Exception:
+            # One company's store that cannot be used must not keep the others waiting.
+            LOGGER.exception("company %s cannot be looked into", company.name)
+            return
+        if released:
+            LOGGER.warning("%d syncs of company %s are taken up again", released, company.name)
+            self.stores.hint_pending(company)
 
 
 def listen(settings: Settings) -> socket.socket:

@@ -49,7 +49,8 @@ QUIET_IN_TURN: Final = 5
 """Companies in which nothing has expired that a removal looks into all the same: for files that a crash has left."""
 
 FIRST_LOOKS_SECONDS: Final = 0.1
-"""How long a removal goes on looking into companies for the first time: the others come with the next ones."""
+"""Processor time after which a removal looks into no more companies for the first time: they come with the next ones,
+so that thousands take minutes, and a hundredth of a processor."""
 
 ERROR_PAUSE_SECONDS: Final = 1.0
 DUTY_PART: Final = 10.0
@@ -84,8 +85,9 @@ class Worker:
         while not self.stopping.is_set():
             self.sign.mark()
             try:
-                with closing(self.app.stores.watch()) as watch:
-                    self.look(watch)
+                stores = self.app.stores
+                with closing(stores.watch()) as watch, closing(stores.watch_control()) as changes:
+                    self.look(watch, changes)
             except Exception:
                 LOGGER.exception("the worker goes on after an error")
                 self.stopping.wait(ERROR_PAUSE_SECONDS)
@@ -93,16 +95,19 @@ class Worker:
         self.callbacks.end()
         self.finished.set()
 
-    def look(self, watch: Watch) -> None:
-        """Follow hints as they come, and scan now and then."""
+    def look(self, watch: Watch, changes: Watch) -> None:
+        """Follow hints as they come, and scan now and then: the companies that there are since the last change."""
         scan_at = 0.0
-        self.seen_version = -1
+        self.seen_version = listed_version = -1
+        companies: list[Company] = []
         while not self.stopping.is_set():
             self.sign.mark()
             self.look_for_hints(watch)
             if time.monotonic() >= scan_at:
                 began = time.monotonic()
-                self.scan(watch)
+                if (version := changes.version()) != listed_version:
+                    companies, listed_version = self.companies(), version
+                self.scan(watch, companies)
                 scan_at = began + pause_of(self.app.settings.pauses.scan_seconds, time.monotonic() - began)
             self.stopping.wait(POLL_SECONDS)
 
@@ -131,15 +136,17 @@ class Worker:
             hinted = control.hinted_companies(connection)
         if not hinted:
             return
-        for company in self.in_turn(c for c in self.companies() if c.id in hinted):
+        with self.app.stores.control.read() as connection:
+            companies = control.find_companies(connection, hinted)
+        for company in self.in_turn(companies):
             if not self.has_more(company):
                 with self.app.stores.hints.write() as connection:
                     control.forget_hint(connection, company.id, hinted[company.id])
 
-    def scan(self, watch: Watch) -> None:
-        """Look into every company: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
+    def scan(self, watch: Watch, companies: list[Company]) -> None:
+        """Look into companies: for syncs without a hint, for lost workers' syncs, for callbacks not made."""
         busy: list[Company] = []
-        for number, company in enumerate(self.companies()):
+        for number, company in enumerate(companies):
             # However many companies there are, a hint does not wait for all of them.
             self.sign.mark()
             if number % HINTS_EVERY == 0:
@@ -263,20 +270,19 @@ class Worker:
         if removed_tokens:
             LOGGER.info("expired tokens removed: %d", removed_tokens)
         self.erase_deleted()
-        began = time.monotonic()
+        began = time.thread_time()
         companies = self.companies()
         self.passes += 1
         for number, company in enumerate(companies):
             is_in_turn = (number - self.passes * QUIET_IN_TURN) % len(companies) < QUIET_IN_TURN
-            if not is_in_turn and self.unexpired.has_time(company, self.app.clock()):
+            may_wait = time.thread_time() > began + FIRST_LOOKS_SECONDS and not self.unexpired.was_seen(company)
+            if may_wait and not is_in_turn:
                 continue
-            if not self.unexpired.was_seen(company) and time.monotonic() > began + FIRST_LOOKS_SECONDS:
+            has_time = self.unexpired.has_time(company, self.app.clock())
+            if has_time and not is_in_turn:
                 continue
             try:
-                state = self.unexpired.state_of(company)
-                store, tells_next = self.app.stores.open(company), state is not None
-                removed = retention.remove_expired(store, self.app.clock(), tells_next=tells_next)
-                self.unexpired.note(company, state, removed.next_at)
+                removed = self.sweep(company) if has_time else self.remove_expired_of(company)
             except StoreUnusable:
                 continue
             except Exception:
@@ -284,6 +290,20 @@ class Worker:
                 continue
             if removed.anything:
                 LOGGER.info("company %s, expired: %s", company.name, removed)
+
+    def sweep(self, company: Company) -> retention.Removed:
+        """Remove what a crash has left in a company in which nothing has expired."""
+        return retention.Removed(0, 0, 0, retention.sweep_if_due(self.app.stores.open(company)))
+
+    def remove_expired_of(self, company: Company) -> retention.Removed:
+        """Remove what has expired in a company, and note what expires next."""
+        state = self.unexpired.state_of(company)
+        # Also one that cannot be used was looked into.
+        self.unexpired.note(company, None, None)
+        store, tells_next = self.app.stores.open(company), state is not None
+        removed = retention.remove_expired(store, self.app.clock(), tells_next=tells_next)
+        self.unexpired.note(company, state, removed.next_at)
+        return removed
 
     def erase_deleted(self) -> None:
         """Close what deleted companies have open here, and erase what their deletion has left."""

@@ -7,22 +7,34 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from sqlalchemy import text
 
 from staithe.clock import system_clock
+from staithe.config import Settings
 from staithe.domain.companies import Company
-from staithe.domain.definitions import DefinitionKey
+from staithe.domain.definitions import DefinitionKey, ImportDefinition
 from staithe.domain.errors import StoreUnusable
+from staithe.domain.limits import (
+    LEAST_DATA_LIFE,
+    STAGED_DATA_LIFE,
+    SYNC_CREATION_LIFE,
+    SYNC_LIFE,
+    UNUSED_DEFINITION_LIFE,
+)
 from staithe.services import accounts
+from staithe.services.queues import Kept, read_queue
 from staithe.services.quiet import QuietCompanies, Unexpired
 from staithe.services.retention import remove_expired
 from staithe.services.stores import CompanyStore, Stores
-from staithe.storage import callback_claims, control, counters, syncs
+from staithe.storage import callback_claims, control, counters, queue, syncs
 from staithe.storage.databases import SqliteFiles
+from staithe.storage.expiry import FIRST_END_QUERY, NEVER
 from staithe.storage.open_files import CompanyFile
 from staithe.storage.quiet import SETTLED_NANOSECONDS
+from staithe.supervisor import Supervisor
 from tests.fault.processes import child
 from tests.support.server import HTTP, WORKER, RunningServer
 from tests.support.waiting import until
@@ -159,8 +171,99 @@ def test_a_company_has_time_until_something_in_it_expires(stores: Stores) -> Non
     unexpired.note(store.company, state, removed.next_at)
     assert unexpired.has_time(store.company, 2 * HOUR_MICROSECONDS - 1)
     assert not unexpired.has_time(store.company, 2 * HOUR_MICROSECONDS)
-    take_number(store)
-    assert not unexpired.has_time(store.company, HOUR_MICROSECONDS), "whatever was written may expire sooner"
+    with store.database.write() as connection:
+        connection.execute(text("INSERT INTO sync_creation VALUES (2, :at)"), {"at": -HOUR_MICROSECONDS})
+    assert unexpired.has_time(store.company, HOUR_MICROSECONDS - 1)
+    assert not unexpired.has_time(store.company, HOUR_MICROSECONDS), "what was written expires sooner"
+
+
+DEFINED = (
+    "INSERT INTO definition (kind, id, element, name, body, last_synced_at, created_at, created_by, updated_at, "
+    "updated_by) VALUES ('imports', 1, 'contacts', 'x', CAST(:body AS BLOB), 5, 0, 'ann', 2, 'ann')"
+)
+UPLOADED = (
+    "INSERT INTO upload (id, definition_kind, definition_id, file, format, records, staged_bytes, unmapped, "
+    "has_mapped_field, created_at, created_by) VALUES (1, 'imports', 9, 'x', 'json', 1, 7, '', 1, 3, 'ann')"
+)
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "first"),
+    [
+        ("INSERT INTO sync_creation VALUES (1, 4)", {}, 4 + SYNC_CREATION_LIFE),
+        ("INSERT INTO idempotency VALUES ('imports', 1, 'k', '', NULL, 6)", {}, 6 + STAGED_DATA_LIFE),
+        (UPLOADED, {}, 3 + LEAST_DATA_LIFE),
+        (DEFINED, {"body": "{}"}, 5 + UNUSED_DEFINITION_LIFE),
+        (DEFINED, {"body": '{"auto_delete_duration":"P2D"}'}, 2 + LEAST_DATA_LIFE),
+        ("SELECT 1", {}, NEVER),
+    ],
+)
+def test_a_quick_look_tells_before_when_nothing_expires(
+    stores: Stores, statement: str, values: dict[str, str], first: int
+) -> None:
+    """Never later than what a look into each definition says."""
+    [store] = new_companies(stores, 1)
+    with store.database.write() as connection:
+        connection.execute(text(statement), values)
+    assert stores.databases.first_end(store.company.id) == first
+
+
+def test_a_quick_look_tells_when_syncs_and_exported_data_expire(stores: Stores) -> None:
+    [store] = new_companies(stores, 1)
+    with store.database.write() as connection:
+        syncs.add_sync(connection, DefinitionKey("exports", 1), "/contacts/exports/1", 7, "ann")
+    assert stores.databases.first_end(store.company.id) == 7 + SYNC_LIFE
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE sync SET data_file = 'x', data_kept_until = 70"))
+    assert stores.databases.first_end(store.company.id) == 70
+
+
+def test_the_auto_delete_duration_of_a_definition_stands_in_its_body_by_this_name() -> None:
+    """The quick look searches for it."""
+    made = ImportDefinition(name="x", fields={}, identifier_field_name="x", auto_delete_duration="P2D")
+    assert b"auto_delete_duration" in msgspec.json.encode(made)
+    assert "'auto_delete_duration'" in FIRST_END_QUERY
+
+
+def test_a_quick_look_tells_what_waits_and_leaves_nothing_open(stores: Stores) -> None:
+    [store] = new_companies(stores, 1)
+    with store.database.write() as connection:
+        connection.execute(text(UPLOADED))
+        syncs.add_sync(connection, DefinitionKey("syncAction", 1), "/contacts/syncActions/1", 4, "ann")
+        expected = queue.read_queue(connection)
+    assert expected == queue.Queue(1, 0, 4, 1, 7)
+    stores.close()
+    kept: Kept = {}
+    assert read_queue(stores, store.company, kept) == expected
+    assert open_files(stores) == 0
+    with store.database.write() as connection:
+        connection.execute(text("UPDATE schema_version SET version = version + 1"))
+    assert stores.databases.glance_at_queue(store.company.id) is None, "of another version nobody knows what it says"
+
+
+def test_leases_of_an_earlier_server_end_bit_by_bit_and_those_of_this_one_stay(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many companies there are, to look into them keeps no process waiting."""
+    made = new_companies(stores, 3)
+    supervisor = Supervisor(Settings(data=stores.data, http_workers=0, workers=1), stores)
+    [name] = supervisor.names
+    owners = [f"{name}/1", f"{name}x/1", "worker-1-gone/1"]
+    for store, owner in zip(made, owners, strict=True):
+        with store.database.write() as connection:
+            syncs.add_sync(connection, DefinitionKey("syncAction", 1), "/contacts/syncActions/1", 1, "ann")
+            assert syncs.claim(connection, owner, 1, lease_until=2) is not None
+    supervisor.unlooked = supervisor.companies()
+    monkeypatch.setattr("staithe.supervisor.LOOK_SECONDS", -1)
+    supervisor.look_for_leases()
+    assert len(supervisor.unlooked) == len(made)
+    monkeypatch.setattr("staithe.supervisor.LOOK_SECONDS", 60)
+    supervisor.look_for_leases()
+    assert supervisor.unlooked == []
+    assert [stores.may_have_leases(store.company) for store in made] == [True, False, False]
+    with stores.hints.read() as connection:
+        assert list(control.hinted_companies(connection)) == [store.company.id for store in made[1:]]
+    supervisor.end()
 
 
 @pytest.mark.nightly("A thousand companies take a minute; which files are open, and who is quiet, the suite tests.")

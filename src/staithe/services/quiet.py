@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from staithe.domain.companies import Company
 from staithe.services.stores import Stores
+from staithe.storage.expiry import NEVER
 from staithe.storage.quiet import FileState
 
 
@@ -16,7 +17,7 @@ class Unexpired:
 
     def __init__(self, stores: Stores) -> None:
         self.databases = stores.databases
-        self.known: dict[int, tuple[FileState, int | None]] = {}
+        self.known: dict[int, tuple[FileState, int]] = {}
         self.seen: set[int] = set()
 
     def state_of(self, company: Company) -> FileState | None:
@@ -28,17 +29,24 @@ class Unexpired:
         return company.id in self.seen or self.databases.is_shared
 
     def has_time(self, company: Company, now: int) -> bool:
-        """Whether nothing in a company has expired."""
-        state, next_at = self.known.get(company.id, (None, None))
-        if state is None or self.databases.state_of(company.id) != state:
+        """Whether nothing in a company has expired, as far as a quick look tells, or what was seen before."""
+        state = self.databases.state_of(company.id)
+        if state is None:
             return False
-        return next_at is None or now < next_at
+        seen, next_at = self.known.get(company.id, (None, NEVER))
+        if seen != state:
+            first = self.databases.first_end(company.id)
+            if first is None or now >= first:
+                return False
+            next_at = first
+            self.note(company, state, next_at)
+        return now < next_at
 
     def note(self, company: Company, state: FileState | None, next_at: int | None) -> None:
         """What was seen in a company, whose store was in a state before."""
         self.seen.add(company.id)
         if state is not None and state.is_settled:
-            self.known[company.id] = state, next_at
+            self.known[company.id] = state, NEVER if next_at is None else next_at
 
 
 class QuietCompanies:

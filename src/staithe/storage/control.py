@@ -7,7 +7,7 @@ stored is erased.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
@@ -54,6 +54,7 @@ def insert_new_company(connection: Connection) -> Executable:
 
 SELECT_COMPANY: Final = select(COMPANY).where(IS_WHOLE, COMPANY.c.name_key == bindparam("key"))
 SELECT_COMPANIES: Final = select(COMPANY).where(IS_WHOLE).order_by(COMPANY.c.id)
+SELECT_SOME: Final = SELECT_COMPANIES.where(COMPANY.c.id.in_(bindparam("ids", expanding=True)))
 SELECT_RESTORED: Final = select(COMPANY).where(IS_RESTORED).order_by(COMPANY.c.id)
 
 
@@ -89,6 +90,11 @@ def find_company(connection: Connection, name: str) -> Company | None:
 def all_companies(connection: Connection) -> list[Company]:
     """Every company, by id."""
     return to_companies(connection, SELECT_COMPANIES)
+
+
+def find_companies(connection: Connection, ids: Collection[int]) -> list[Company]:
+    """The companies of these numbers, of those that there are, by id."""
+    return [Company(row.id, row.name) for row in connection.execute(SELECT_SOME, {"ids": list(ids)})]
 
 
 def to_companies(connection: Connection, query: Select[Any]) -> list[Company]:

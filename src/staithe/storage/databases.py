@@ -10,7 +10,9 @@ from sqlalchemy.exc import ArgumentError
 
 from staithe.storage import sqlite
 from staithe.storage.database import Database, SqliteDatabase
+from staithe.storage.expiry import first_end
 from staithe.storage.open_files import CompanyFile, OpenFiles
+from staithe.storage.queue import Queue, glance_at_queue
 from staithe.storage.quiet import FileState, holds_nothing_unfinished, may_have_leases, state_of_file
 from staithe.storage.schema import make_store, migrate, missing
 
@@ -65,6 +67,14 @@ class Databases(Protocol):
 
     def may_have_leases(self, company_id: int) -> bool:
         """Whether a worker may have a sync of a company, as far as a quick look tells."""
+        ...
+
+    def first_end(self, company_id: int) -> int | None:
+        """Before when nothing in a company's store expires, as far as a quick look tells; None if it tells nothing."""
+        ...
+
+    def glance_at_queue(self, company_id: int) -> Queue | None:
+        """What waits in a company's store, by a quick look, which leaves nothing open; None if it tells nothing."""
         ...
 
     def erase_company(self, company_id: int) -> None:
@@ -127,6 +137,14 @@ class SqliteFiles:
     def may_have_leases(self, company_id: int) -> bool:
         """Look into a file with a connection of its own."""
         return may_have_leases(self.file_of(company_id))
+
+    def first_end(self, company_id: int) -> int | None:
+        """Look into a file with a connection of its own: retention itself takes thirty times as long."""
+        return first_end(self.file_of(company_id))
+
+    def glance_at_queue(self, company_id: int) -> Queue | None:
+        """Look into a file with a connection of its own."""
+        return glance_at_queue(self.file_of(company_id))
 
     def file_of(self, company_id: int) -> Path:
         """The file of a company's store."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, text
 
-from staithe.domain.syncs import UNFINISHED, SyncStatus
-from staithe.storage.tables import SYNC, UPLOAD
+from staithe.storage.quiet import ask
+from staithe.storage.schema import newest_schema
 
 
 class Queue(Struct, frozen=True):
@@ -21,18 +23,29 @@ class Queue(Struct, frozen=True):
     staged_bytes: int
 
 
-SELECT_SYNCS: Final = (
-    select(SYNC.c.status, func.count(), func.min(SYNC.c.created_at))
-    .where(SYNC.c.status.in_([status.value for status in UNFINISHED]))
-    .group_by(SYNC.c.status)
-)
-SELECT_UPLOADS: Final = select(func.count(), func.coalesce(func.sum(UPLOAD.c.staged_bytes), 0)).select_from(UPLOAD)
+QUERY: Final = """
+SELECT
+    (SELECT count(*) FROM sync WHERE status = 'pending'),
+    (SELECT count(*) FROM sync WHERE status = 'active'),
+    (SELECT min(created_at) FROM sync WHERE status = 'pending'),
+    (SELECT count(*) FROM upload),
+    (SELECT coalesce(sum(staged_bytes), 0) FROM upload),
+    (SELECT max(version) FROM schema_version)
+"""
+SELECT_QUEUE: Final = text(QUERY)
 
 
 def read_queue(connection: Connection) -> Queue:
     """The queue of a company as it is now."""
-    found = {status: (int(count), int(oldest)) for status, count, oldest in connection.execute(SELECT_SYNCS)}
-    pending, oldest = found.get(SyncStatus.PENDING.value, (0, None))
-    active, _ = found.get(SyncStatus.ACTIVE.value, (0, None))
-    uploads, staged_bytes = connection.execute(SELECT_UPLOADS).one()
-    return Queue(pending, active, oldest, int(uploads), int(staged_bytes))
+    return to_queue(connection.execute(SELECT_QUEUE).one())
+
+
+def glance_at_queue(path: Path) -> Queue | None:
+    """The queue in a SQLite file by a quick look; None if it cannot be asked, or is not of this version."""
+    row = ask(path, QUERY)
+    return None if row is None or row[-1] != newest_schema("company") else to_queue(row)
+
+
+def to_queue(row: Sequence[Any]) -> Queue:
+    pending, active, oldest, uploads, staged_bytes, _ = row
+    return Queue(int(pending), int(active), oldest, int(uploads), int(staged_bytes))

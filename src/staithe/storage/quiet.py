@@ -7,7 +7,9 @@ import sqlite3
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+Parameters = dict[str, int]
 
 SETTLED_NANOSECONDS: Final = 1_000_000_000
 """How long ago a file was last written to, so that its time will change: the clock of files goes in steps."""
@@ -53,8 +55,8 @@ def state_of_file(path: str) -> FileState | None:
     return FileState(file.st_ino, file.st_size, file.st_mtime_ns, log.st_size, log.st_mtime_ns)
 
 
-def ask(path: Path, query: str) -> bool | None:
-    """What a query says of a file; None if it cannot be asked: whoever opens the store then says why.
+def ask(path: Path, query: str, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
+    """The first row of a query of a file; None if it cannot be asked: whoever opens the store then says why.
 
     Without a log all is in the file itself, which is then read as it is: to take part in the locks takes four times as
     long. Whoever writes meanwhile changes the state, so that the file is asked again.
@@ -63,16 +65,16 @@ def ask(path: Path, query: str) -> bool | None:
     mode = "mode=rw" if state is None or state.log_bytes else "mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", WAIT_SECONDS, uri=True)) as connection:
-            return bool(connection.execute(query).fetchone()[0])
+            return connection.execute(query, parameters or {}).fetchone()
     except sqlite3.Error:
         return None
 
 
 def holds_nothing_unfinished(path: Path) -> bool:
     """Whether no sync is pending or active, and no callback is to be made."""
-    return ask(path, UNFINISHED_QUERY) is False
+    return ask(path, UNFINISHED_QUERY) == (0,)
 
 
 def may_have_leases(path: Path) -> bool:
     """Whether a worker has a sync, or nobody can tell."""
-    return ask(path, HELD_QUERY) is not False
+    return ask(path, HELD_QUERY) != (0,)

@@ -159,6 +159,7 @@ def migration_scripts(migrations: str, dialect: str) -> Sequence[str]:
     return tuple((folder / name).read_text("utf-8") for name in names)
 
 
+@cache
 def newest_schema(migrations: str) -> int:
     """How many migrations this version has: what `schema_version` gives of a store that was opened."""
     return len(migration_scripts(migrations, "sqlite"))

@@ -217,12 +217,20 @@ def renew_leases(connection: Connection, owners: Collection[str], lease_until: i
     return set(owners).difference(renewed.scalars())
 
 
-def release_leases(connection: Connection, worker: str | None = None) -> int:
-    """End the leases of a worker that is gone, or of all if none is named; gives how many syncs can be taken up now."""
+def release_leases(connection: Connection, worker: str | None = None, living: Collection[str] = ()) -> int:
+    """End the leases of a worker that is gone; gives how many syncs can be taken up now.
+
+    Without a worker they are all leases, but for those of workers that live.
+    """
     held = [SYNC.c.status == SyncStatus.ACTIVE.value, SYNC.c.lease_until > 0]
     if worker is not None:
-        held.append(SYNC.c.lease_owner.startswith(owner_of(worker, ""), autoescape=True))
+        held.append(is_held_by(worker))
+    held += [~is_held_by(name) for name in living]
     return connection.execute(update(SYNC).where(*held).values(lease_until=0)).rowcount
+
+
+def is_held_by(worker: str) -> ColumnElement[bool]:
+    return SYNC.c.lease_owner.startswith(owner_of(worker, ""), autoescape=True)
 
 
 LEAST: Final = bindparam("least", type_=Integer)
