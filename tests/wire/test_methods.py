@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -120,3 +121,30 @@ def test_what_is_no_id_is_looked_for_where_one_could_stand(api: Api) -> None:
     answer = api.bulk("GET", "/contacts/lists/data")
     message, advice = "There is nothing with the id data.", "Ids are whole numbers from 1 up."
     assert answer.json() == {"status": 404, "error": "Not Found", "message": message, "advice": advice}
+
+
+def paths_of_everything(server: RunningServer) -> dict[str, set[str]]:
+    """Every path that the server has, with the methods that its schema tells of; and those that no schema names."""
+    schema = httpx.get(f"{server.url}/schema", trust_env=False).json()
+    told = {path: {method.upper() for method in operations} for path, operations in schema["paths"].items()}
+    return {re.sub(r"{\w+}", "1", path): methods - {"PARAMETERS"} for path, methods in told.items()} | {
+        "/metrics": {"GET"},
+    }
+
+
+def test_every_path_takes_head_where_it_takes_get_and_names_its_methods_to_others(
+    api: Api, server: RunningServer
+) -> None:
+    """Whether there is anything with the id 1 or not."""
+    api.define()
+    for path, methods in sorted(paths_of_everything(server).items()):
+        # HEAD and OPTIONS are in no schema.
+        allow = ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
+        assert httpx.request("OPTIONS", server.url + path, trust_env=False).headers["allow"] == allow, path
+        for method in {"HEAD", "GET", "POST", "PUT", "DELETE", "PATCH"} - set(allow.split(", ")):
+            answer = api.call(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, allow), f"{method} {path}"
+        if "GET" in methods:
+            got, headed = api.call("GET", path), api.call("HEAD", path)
+            assert (headed.status_code, headed.content) == (got.status_code, b""), path
+            assert headed.headers.get("content-type") == got.headers.get("content-type"), path

@@ -258,6 +258,7 @@ def test_without_a_token_nobody_else_may_read_them(server: RunningServer) -> Non
         ("127.0.0.1", {"x-real-ip": "127.0.0.1"}, False),
         ("127.0.0.1", {"x-forwarded-for": ""}, False),
         ("127.0.0.1", {"x-forwarded-proto": "https"}, False),
+        ("127.0.0.1", {"X-Forwarded-Port": "443"}, False),
     ],
 )
 def test_which_callers_are_on_the_servers_own_machine(host: str, headers: dict[str, str], expected: bool) -> None:

@@ -68,7 +68,8 @@ MetricsToken = Annotated[
     str,
     typer.Option(
         envvar="STAITHE_METRICS_TOKEN",
-        help="A bearer token for /metrics; without it only callers on this machine get them. "
+        help="A bearer token for /metrics; without it only callers on this machine get them, "
+        "and none that comes through a proxy. "
         "Better said by the variable: other users of the machine see the options of commands.",
     ),
 ]

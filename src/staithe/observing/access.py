@@ -7,8 +7,10 @@ import ipaddress
 from collections.abc import Mapping
 from typing import Final
 
-PROXY_HEADERS: Final = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
-"""A request that has one of these has come through a proxy: that it comes from this machine says nothing."""
+PROXY_HEADERS: Final = ("forwarded", "via", "x-real-ip")
+PROXY_PREFIX: Final = "x-forwarded-"
+"""A request that has one of these headers, or one that begins so, has come through a proxy: that it comes from this
+machine says nothing."""
 
 REFUSED: Final = "Metrics are for callers on the server's own machine, and for those with the token of --metrics-token."
 ADVICE: Final = "Send it as Authorization: Bearer TOKEN."
@@ -27,7 +29,8 @@ def may_read(host: str, headers: Mapping[str, str], token: str) -> bool:
 
 def is_local(host: str, headers: Mapping[str, str]) -> bool:
     """Whether a request comes from this machine, and not through a proxy on it."""
-    if any(name in headers for name in PROXY_HEADERS):
+    names = [name.lower() for name in headers]
+    if any(name in PROXY_HEADERS or name.startswith(PROXY_PREFIX) for name in names):
         return False
     try:
         address = ipaddress.ip_address(host)
