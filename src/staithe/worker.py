@@ -41,7 +41,7 @@ LOGGER: Final = logging.getLogger(__name__)
 SYNCS_AT_ONCE: Final = 4
 MOST_OF_ONE_COMPANY: Final = 3
 POLL_SECONDS: Final = 0.005
-IDLE_POLL_SECONDS: Final = 0.02
+IDLE_POLL_SECONDS: Final = 0.05
 IDLE_AFTER_SECONDS: Final = 10.0
 """Without a hint: to look for one 200 times a second takes up to 3 % of a processor."""
 
