@@ -17,7 +17,7 @@ from staithe.domain.errors import ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
 from staithe.domain.id_set import IdSet, SetChange, merge_changes
 from staithe.domain.list_query import PropertyType, read_list_query
-from staithe.domain.plan import apply_step, plan_sync
+from staithe.domain.plan import apply_step, plan_sync, set_names
 from staithe.domain.sync_actions import parse_destination
 from tests.property.actions import ACTIONS, INSTANCES
 from tests.property.effort import examples
@@ -55,8 +55,9 @@ def definition_of(actions: list[Action]) -> SyncActionDefinition:
 )
 def test_steps_do_what_the_model_does(actions: list[Action], uploaded: set[int], first: dict[str, set[int]]) -> None:
     plan = plan_sync(definition_of(actions))
-    assert plan.set_names() == sorted(set(plan.set_names()))
-    present = {name: IdSet.of(first.get(name, ())) for name in plan.set_names()}
+    names = set_names(plan.steps)
+    assert names == sorted(set(names))
+    present = {name: IdSet.of(first.get(name, ())) for name in names}
     naive = {name: set(ids) for name, ids in first.items()}
     changes: list[tuple[str, SetChange]] = []
     for step, action in zip(plan.steps, actions, strict=True):

@@ -23,11 +23,6 @@ class Operation(Struct, frozen=True):
     verb: str
     served: bool
 
-    @property
-    def writes(self) -> bool:
-        """Whether it changes anything: a reader may not call it."""
-        return self.method != "GET"
-
 
 class OperationKind(Struct, frozen=True):
     """What one kind of resource offers: (verb, method, path behind the collection)."""

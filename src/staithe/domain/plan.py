@@ -39,10 +39,6 @@ class SyncPlan(Struct, frozen=True):
     identifier_field: str
     steps: tuple[SetStep, ...]
 
-    def set_names(self) -> list[str]:
-        """Every set the plan touches, sorted."""
-        return set_names(self.steps)
-
 
 EXECUTIONS: Final = ("actioninstance", "decisioninstance")
 

@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from staithe import __version__
-from staithe.observing.traces import CONSOLE, Headers, Span, read_exporter
+from staithe.observing.spans import Headers, Span
 
 STOP_SECONDS: Final = 5.0
 """How long a stop waits for a collector that does not answer."""
@@ -29,8 +29,8 @@ TRACE_HEADERS: Final = (b"traceparent", b"tracestate")
 class OpenTelemetry:
     """Records spans, and sends them in batches from a thread of its own."""
 
-    def __init__(self, process: str) -> None:
-        self.exporter: SpanExporter = ConsoleSpanExporter() if read_exporter() == CONSOLE else OTLPSpanExporter()
+    def __init__(self, process: str, *, to_console: bool) -> None:
+        self.exporter: SpanExporter = ConsoleSpanExporter() if to_console else OTLPSpanExporter()
         self.provider = TracerProvider(resource=describe_service(process), shutdown_on_exit=False)
         self.provider.add_span_processor(BatchSpanProcessor(self.exporter))
         self.tracer = self.provider.get_tracer("staithe", __version__)

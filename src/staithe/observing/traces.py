@@ -1,4 +1,4 @@
-"""Traces of requests and syncs, for who has installed the extra `otel` and named a collector. For all others nothing.
+"""Traces of requests and syncs: made only if the extra `otel` is installed and the environment names a collector.
 
 Code says `with span(...)`, whether there are traces or not. Which collector, and everything else, is told by
 OpenTelemetry's own environment variables.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Final, Protocol
+from typing import Final
 
 from staithe.domain.errors import Failure, ValidationFailed
+from staithe.observing.spans import Headers, Span, Tracing
 
 COLLECTORS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 EXPORTER: Final = "OTEL_TRACES_EXPORTER"
@@ -21,39 +21,6 @@ CONSOLE: Final = "console"
 NONE: Final = "none"
 EXPORTERS: Final = ("", "otlp", CONSOLE, NONE)
 PACKAGES: Final = ("opentelemetry", "opentelemetry.sdk", "opentelemetry.exporter")
-
-Headers = Iterable[tuple[bytes, bytes]]
-
-
-class Span:
-    """What is done within one block of the program. This one is not recorded."""
-
-    @property
-    def trace_id(self) -> str:
-        """32 hex digits; empty if the span is not recorded."""
-        return ""
-
-    def name(self, name: str) -> None:
-        """Call it otherwise."""
-
-    def note(self, **attributes: str | float) -> None:
-        """Note attributes; of their names each `__` stands for a dot."""
-
-    def fail(self, what: str) -> None:
-        """Note that it has failed."""
-
-
-class Tracing(Protocol):
-    """Records spans."""
-
-    def span(self, name: str, role: str, headers: Headers) -> AbstractContextManager[Span]:
-        """A span that lasts as long as its block."""
-        ...
-
-    def stop(self) -> None:
-        """Send what has not been sent."""
-        ...
-
 
 NO_SPAN: Final = nullcontext(Span())
 
@@ -113,7 +80,7 @@ def start(process: str) -> None:
     if is_wanted() and is_installed():
         from staithe.observing.otel import OpenTelemetry
 
-        Active.tracing = OpenTelemetry(process)
+        Active.tracing = OpenTelemetry(process, to_console=read_exporter() == CONSOLE)
 
 
 def stop() -> None:
