@@ -22,9 +22,11 @@ from staithe.domain.limits import HEADER_BYTES, URL_BYTES
 from staithe.domain.pauses import Pauses
 from staithe.http.calls import Answer
 from staithe.http.errors import error_body, to_answer
+from staithe.http.phrases import BULK_STATUS_LINES, row_of_url
 from staithe.observing.metrics import CONNECTIONS, CONNECTIONS_ENDED
 
 LOGGER: Final = logging.getLogger(__name__)
+STATUS_LINE.update(BULK_STATUS_LINES)
 
 MOST_BARREN_BYTES: Final = 2 * HEADER_BYTES
 """What may come in a row that is neither body nor the end of a head: an endless head, or what stands behind a body."""
@@ -391,7 +393,8 @@ class Connection(HttpToolsProtocol):
             (b"connection", b"close"),
             *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
         ]
-        return STATUS_LINE[int(answer.status)] + b"".join(b"%b: %b\r\n" % pair for pair in headers) + b"\r\n" + body
+        status_line = STATUS_LINE[row_of_url(int(answer.status), self.url)]
+        return status_line + b"".join(b"%b: %b\r\n" % pair for pair in headers) + b"\r\n" + body
 
 
 def feed(transport: asyncio.Transport, data: bytes) -> None:

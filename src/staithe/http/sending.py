@@ -10,6 +10,7 @@ from typing import Any, Final
 import anyio.to_thread
 
 from staithe.http.calls import Answer, Page, Pieces
+from staithe.http.phrases import row_of
 from staithe.http.requests import Request
 
 Send = Callable[[Any], Awaitable[None]]
@@ -30,7 +31,7 @@ async def send_answer(send: Send, request: Request, answer: Answer, media_type: 
         request_id: of the request.
     """
     headers = [*COMMON_HEADERS, *encode(answer.headers), (b"x-request-id", request_id.encode())]
-    start = {"type": "http.response.start", "status": int(answer.status), "headers": headers}
+    start = {"type": "http.response.start", "status": row_of(int(answer.status), request.path), "headers": headers}
     if isinstance(answer.body, Pieces):
         headers.append((b"content-type", answer.body.media_type.encode()))
         await send(start)
