@@ -15,6 +15,9 @@ import httpx
 import pytest
 import trustme
 
+from staithe.proxy.authority import make_authority
+from staithe.proxy.forwarding import read_server_url
+from staithe.proxy.server import Proxy
 from tests.conftest import StartServer
 from tests.support import curl
 from tests.support.api import Api
@@ -98,6 +101,39 @@ def test_a_connection_that_is_no_http_ends(run: OpenRun) -> None:
     with run.connect() as connection:
         connection.sendall(b"\x16\x03\x01\x00\x05hello\r\n\r\n")
         assert read_all(connection) == b""
+
+
+@pytest.mark.parametrize("target", ["https://login.eloqua.com/healthz?x=1", "/healthz"])
+def test_tls_without_connect_is_answered(run: OpenRun, target: str) -> None:
+    """As axios 0.18 speaks with a proxy: as if it were the host, but for the whole URL."""
+    request = f"GET {target} HTTP/1.1\r\nHost: login.eloqua.com\r\n\r\n".encode()
+    context = run.trust()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with run.connect() as connection, context.wrap_socket(connection, server_hostname="Login.Eloqua.com") as tls:
+        assert tls.selected_alpn_protocol() == "http/1.1"
+        received = b""
+        for count in (1, 2):
+            tls.sendall(request)
+            while received.count(b'{"status":"alive"}') < count:
+                received += tls.recv(65536)
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        (
+            "www.example.org",
+            "staithe run: refused www.example.org, which is not Eloqua's; --allow-host www.example.org",
+        ),
+        (None, "staithe run: the command speaks TLS with the proxy itself, and does not say with which host (SNI)"),
+    ],
+)
+def test_tls_without_connect_that_cannot_be_answered_is_told_of(run: OpenRun, host: str | None, said: str) -> None:
+    context = run.trust()
+    context.check_hostname = False
+    with run.connect() as connection, pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(connection, server_hostname=host)
+    until(lambda: any(line.startswith(said) for line in run.lines), "what was said")
 
 
 @pytest.mark.parametrize(
@@ -279,6 +315,23 @@ def test_an_allowed_host_is_tunnelled_untouched(run: OpenRun) -> None:
         connection.sendall(f"CONNECT localhost:{port} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
         with trust.wrap_socket(connection, server_hostname="localhost") as tls:
+            tls.sendall(sent)
+            assert read_all(tls).endswith(b"\r\n\r\n" + sent)
+
+
+def test_an_allowed_host_is_reached_by_tls_without_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the port of https: a client that does not CONNECT cannot tell another."""
+    authority = trustme.CA()
+    context, trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.configure_trust(trust)
+    proxy = Proxy(make_authority(), read_server_url("http://127.0.0.1:1"), frozenset({"localhost"}), print)
+    sent = b"GET https://localhost/x HTTP/1.1\r\n\r\nEND"
+    with echo_server(context) as port, proxy.running() as url:
+        monkeypatch.setattr("staithe.proxy.server.HTTPS_PORT", port)
+        place = ("127.0.0.1", int(url.rpartition(":")[2]))
+        connection = socket.create_connection(place)
+        with connection, trust.wrap_socket(connection, server_hostname="localhost") as tls:
             tls.sendall(sent)
             assert read_all(tls).endswith(b"\r\n\r\n" + sent)
 

@@ -2,7 +2,8 @@
 
 Eloqua's names are answered by the Staithe server: through CONNECT with a certificate of the proxy's own authority, or
 asked for by a whole URL, also an `https` one, which several clients send to a proxy in place of CONNECT [axios 0.19].
-Hosts that are allowed are reached as through any proxy. All others are refused.
+Some speak TLS with the proxy itself, as if it were the host, and send the whole URL through that [axios 0.18]. Hosts
+that are allowed are reached as through any proxy. All others are refused.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from anyio.streams.buffered import BufferedByteStream
 from anyio.streams.tls import TLSStream
 
 from staithe.proxy.authority import Authority
+from staithe.proxy.client_hello import HANDSHAKE, wanted_host
 from staithe.proxy.forwarding import Upstream, as_it_is, as_of_eloqua, forward, reach
 from staithe.proxy.hosts import HTTP_PORT, HTTPS_PORT, Place, is_of_eloqua, read_place
 from staithe.proxy.messages import BLOCK_BYTES, LOST, Peer
@@ -28,6 +30,10 @@ from staithe.proxy.messages import BLOCK_BYTES, LOST, Peer
 LOGGER: Final = logging.getLogger(__name__)
 LOOPBACK: Final = "127.0.0.1"
 CLOSE_SECONDS: Final = 1.0
+NAMELESS: Final = (
+    "the command speaks TLS with the proxy itself, and does not say with which host (SNI), so it cannot be answered. "
+    "Use a newer version of its HTTP library, or have it ask the URL in STAITHE_URL in place of Eloqua."
+)
 SCHEMES: Final = {b"http": HTTP_PORT, b"https": HTTPS_PORT}
 
 
@@ -71,7 +77,11 @@ class Proxy:
         """One connection, to its end. What goes wrong with it does not touch others."""
         async with stream:
             try:
-                await self.serve_client(Peer(stream, h11.SERVER))
+                first = await stream.receive(BLOCK_BYTES)
+                if first.startswith(HANDSHAKE):
+                    await self.serve_tls(stream, first)
+                else:
+                    await self.serve_client(Peer(begun(stream, first), h11.SERVER))
             except* LOST:
                 pass
             except* Exception:
@@ -86,6 +96,23 @@ class Proxy:
             await self.pass_plain(client, request)
             if not await starts_anew(client):
                 return
+
+    async def serve_tls(self, stream: ByteStream, received: bytes) -> None:
+        """A client that speaks TLS at once, as if we were the host that it wants."""
+        try:
+            while (name := wanted_host(received)) is None:
+                received += await stream.receive(BLOCK_BYTES)
+            place = read_place(name, HTTPS_PORT)
+        except (ssl.SSLError, ValueError):
+            self.say_once("", NAMELESS)
+            return
+        stream = begun(stream, received)
+        if is_of_eloqua(place.host):
+            await self.impersonate(stream, place)
+        elif place.host in self.allowed:
+            await join(stream, await reach(Upstream(place)))
+        else:
+            self.say_refused(place.host)
 
     async def connect(self, client: Peer, request: h11.Request) -> None:
         """Open a tunnel."""
@@ -124,7 +151,7 @@ class Proxy:
         """Have the Staithe server answer all requests of a connection to a host of Eloqua."""
         client = Peer(stream, h11.SERVER)
         while isinstance(request := await client.receive(), h11.Request):
-            await forward(client, self.staithe, as_of_eloqua(request, request.target, place))
+            await forward(client, self.staithe, as_of_eloqua(request, origin_form(request.target), place))
             if not await starts_anew(client):
                 return
 
@@ -149,18 +176,37 @@ class Proxy:
 
     async def refuse(self, client: Peer, place: Place) -> None:
         """Tell the client and the user which host was wanted. Many clients show the reason phrase and no more."""
-        option = f"--allow-host {place.host}"
-        self.say_once(place.host, f"refused {place.host}, which is not Eloqua's; {option} lets the command reach it.")
+        option = self.say_refused(place.host)
         text = (
             f"{place.host} is not a host of Eloqua, and is not reached.\n"
             f"If the command needs it: staithe run {option} -- COMMAND"
         )
         await client.answer(403, text, f"Forbidden: {place.host} needs {option}")
 
+    def say_refused(self, host: str) -> str:
+        """Tell the user which host is not reached; returns the option that would allow it."""
+        option = f"--allow-host {host}"
+        self.say_once(host, f"refused {host}, which is not Eloqua's; {option} lets the command reach it.")
+        return option
+
     def say_once(self, host: str, text: str) -> None:
         if host not in self.said:
             self.said.add(host)
             self.say(text)
+
+
+def begun(stream: ByteStream, received: bytes) -> ByteStream:
+    """A stream before its first bytes were read."""
+    whole = BufferedByteStream(stream)
+    whole.feed_data(received)
+    return whole
+
+
+def origin_form(target: bytes) -> bytes:
+    """The path and query of what a request asks for, which may be a whole URL [RFC 9112, 3.2.2]."""
+    if target.startswith(b"/") or b"://" not in target:
+        return target
+    return split_authority(target.partition(b"://")[2])[1]
 
 
 def split_authority(rest: bytes) -> tuple[bytes, bytes]:
@@ -183,9 +229,7 @@ async def accept(client: Peer) -> ByteStream:
     """Tell the client that its tunnel stands, and give what it sends through it."""
     await client.receive()
     await client.send(h11.Response(status_code=200, headers=[], reason=b"Connection established"))
-    stream = BufferedByteStream(client.stream)
-    stream.feed_data(client.http.trailing_data[0])
-    return stream
+    return begun(client.stream, client.http.trailing_data[0])
 
 
 async def tunnel(client: Peer, place: Place) -> None:
@@ -195,7 +239,11 @@ async def tunnel(client: Peer, place: Place) -> None:
     except (OSError, TimeoutError) as error:
         await client.answer(502, f"{place.host}:{place.port} does not answer: {error}.")
         return
-    near = await accept(client)
+    await join(await accept(client), far)
+
+
+async def join(near: ByteStream, far: ByteStream) -> None:
+    """Pass on what comes from either end."""
     async with far, anyio.create_task_group() as group:
         group.start_soon(copy, near, far)
         await copy(far, near)
