@@ -354,9 +354,7 @@ def run_import(
     lines = [("ELQ-00130", len(rows)), ("ELQ-00137", 0)]
     lines += [("ELQ-00145", 0)] if resumed else []
     lines += [("ELQ-00124", 0)] if not rows else []
-    lines += [("ELQ-00134", len(uploads))] if uploads else []
     for upload in uploads:
-        lines.append(("ELQ-00104", len(upload.rows)))
         lines += [("ELQ-00127", len(upload.rows))] if upload.rows and not upload.has_mapped_field else []
     unmapped = Counter(name for upload in uploads for name in upload.unmapped)
     lines += [("ELQ-00111", count) for count in unmapped.values()]
@@ -366,8 +364,6 @@ def run_import(
     lines.append(("ELQ-00003", len(rows) - codes[REPEATED]))
     lines += [("ELQ-00004", len(run.created)), ("ELQ-00022", len(run.updated))]
     lines += [("ELQ-00144", codes[UNUSABLE])] if codes[UNUSABLE] else []
-    refused = len(run.rejects) - codes[UNUSABLE]
-    lines += [("ELQ-00060", refused)] if refused else []
     lines += [(action.code, act(action, run.touched, sets)[0]) for action in spec.actions]
     is_warning = bool(run.rejects or not rows or unmapped or any(u.rows and not u.has_mapped_field for u in uploads))
     return Result("warning" if is_warning else "success", lines, run.rejects)

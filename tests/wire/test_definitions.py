@@ -149,12 +149,44 @@ def test_a_wrong_query_is_refused(api: Api, query: str, field: str, value: str) 
     assert failure["constraint"].startswith("Must ")
 
 
+def test_names_may_be_left_out(api: Api) -> None:
+    """A client on the command line sends none. Lists can be searched and ordered by names all the same."""
+    for name in ("b", None, "a"):
+        api.bulk("POST", PATH, json=body(name=name)).raise_for_status()
+    nameless = echo(2, name=None)
+    assert "name" not in nameless
+    assert timeless(api.bulk("GET", f"{PATH}/2").json()) == nameless
+    assert list(api.bulk("GET", f"{PATH}/2").json()) == list(nameless)
+    assert timeless(api.bulk("GET", f"{PATH}?q=name=").json()["items"]) == [nameless]
+    for query, numbers in (
+        ("orderBy=name", [2, 3, 1]),
+        ("orderBy=name DESC", [1, 3, 2]),
+        ("q=name!=b", [2, 3]),
+        ("q=name=*", [1, 3]),
+        ("q=name>=a", [1, 3]),
+    ):
+        items = api.bulk("GET", f"{PATH}?{query}").json()["items"]
+        assert [item["uri"] for item in items] == [f"{PATH}/{number}" for number in numbers], query
+    assert timeless(api.bulk("PUT", f"{PATH}/1", json=body(name=None)).json()) == echo(1, name=None)
+    assert timeless(api.bulk("PUT", f"{PATH}/2", json=body(name="c")).json()) == echo(2, name="c")
+
+
+def test_when_a_definition_deletes_itself_is_echoed(api: Api) -> None:
+    answer = api.bulk("POST", PATH, json=body(autoDeleteDuration="P2D"))
+    assert (answer.status_code, timeless(answer.json())) == (201, echo(1, autoDeleteDuration="P2D"))
+    assert list(answer.json()) == list(echo(1, autoDeleteDuration="P2D"))
+    assert timeless(api.bulk("PUT", f"{PATH}/1", json=body()).json()) == echo(1)
+
+
 WRONG = [
-    ({"name": None}, "name", "Must be a text of 1 to 100 characters."),
-    ({"name": ""}, "name", "Must be a text of 1 to 100 characters."),
-    ({"name": "x" * 101}, "name", "Must be a text of 1 to 100 characters."),
-    ({"name": 7}, "name", "Must be a text of 1 to 100 characters."),
-    ({"identifierFieldName": None}, "identifierFieldName", "Must be a text of 1 to 100 characters."),
+    ({"name": ""}, "name", "Must be a string value, at least 1 character and at most 100 characters long."),
+    ({"name": "x" * 101}, "name", "Must be a string value, at least 1 character and at most 100 characters long."),
+    ({"name": 7}, "name", "Must be a string value, at least 1 character and at most 100 characters long."),
+    (
+        {"identifierFieldName": None},
+        "identifierFieldName",
+        "Must be a string value, at least 1 character and at most 100 characters long.",
+    ),
     ({"identifierFieldName": "id"}, "identifierFieldName", "Must be the name of the field in fields: mail."),
     ({"fields": None}, "fields", f"Must be an object of exactly one field, its statement {ALLOWED}."),
     ({"fields": ["mail"]}, "fields", f"Must be an object of exactly one field, its statement {ALLOWED}."),
@@ -207,6 +239,11 @@ WRONG = [
         "unsubscribed.",
     ),
     ({"isSyncTriggeredOnImport": "perhaps"}, "isSyncTriggeredOnImport", "Must be true or false."),
+    (
+        {"autoDeleteDuration": "PT1M"},
+        "autoDeleteDuration",
+        "Must be an ISO 8601 duration such as P7D or PT12H, of at least PT1H.",
+    ),
 ]
 
 
@@ -230,7 +267,6 @@ def test_a_wrong_definition_names_the_property(
 def test_all_wrong_properties_are_named_at_once(api: Api) -> None:
     answer = api.bulk("POST", PATH, json={})
     assert [failure["field"] for failure in answer.json()["failures"]] == [
-        "name",
         "identifierFieldName",
         "fields",
         "syncActions",

@@ -96,6 +96,8 @@ def failure(field: str, constraint: str, value: Any = None) -> dict[str, Any]:
 
 
 FIELD_COUNT = "Must be an object of 1 to 100 fields: their names, each with a statement."
+MISSING = "Must be a string value, at least 1 character and at most 100 characters long."
+"""Pasted from a live reply."""
 RULES = "Must be always or ifNewIsNotNull or ifExistingIsNull or useFieldRule."
 LIFE = "Must be an ISO 8601 duration such as P7D or PT12H, of at least PT1H"
 ACCOUNT = "{{Contact.Account.Field(M_CompanyName)}}"
@@ -104,8 +106,7 @@ ACCOUNT = "{{Contact.Account.Field(M_CompanyName)}}"
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"name": None}, failure("name", "Must be a text of 1 to 100 characters.")),
-        ({"name": "n" * 101}, failure("name", "Must be a text of 1 to 100 characters.", "n" * 101)),
+        ({"name": "n" * 101}, failure("name", MISSING, "n" * 101)),
         ({"fields": None}, failure("fields", FIELD_COUNT)),
         ({"fields": {}}, failure("fields", FIELD_COUNT, {})),
         (
@@ -137,7 +138,7 @@ ACCOUNT = "{{Contact.Account.Field(M_CompanyName)}}"
             failure("fields", "Must be identified by a text, number, email address or id field.",
                     {"emailAddress": "{{Contact.Field(C_EmailAddressDomain)}}"}),
         ),
-        ({"identifierFieldName": None}, failure("identifierFieldName", "Must be a text of 1 to 100 characters.")),
+        ({"identifierFieldName": None}, failure("identifierFieldName", MISSING)),
         (
             {"identifierFieldName": "Email"},
             failure("identifierFieldName", "Must be the name of one of the fields (ELQ-00112).", "Email"),
@@ -180,6 +181,13 @@ def test_what_is_refused(api: Api, changes: dict[str, Any], refusal: dict[str, A
     api.bulk("POST", PATH, json=import_body()).raise_for_status()
     assert api.bulk("PUT", f"{PATH}/1", json=import_body(**changes)).json() == refusal
     assert timeless(api.bulk("GET", f"{PATH}/1").json()) == import_echo(1)
+
+
+def test_a_name_may_be_left_out(api: Api) -> None:
+    answer = api.bulk("POST", PATH, json=import_body(name=None))
+    assert (answer.status_code, timeless(answer.json())) == (201, import_echo(1, name=None))
+    assert next(iter(answer.json())) == "fields"
+    assert api.bulk("GET", "/imports?q=name=*").json()["totalResults"] == 0
 
 
 def test_a_hundred_fields_are_taken_and_one_more_is_not(api: Api) -> None:

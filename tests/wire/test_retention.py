@@ -100,10 +100,12 @@ def test_definitions_delete_themselves(moved: RunningServer, clock: Clock) -> No
     api, _ = moved.new_company("short-lived")
     first = define_import(api, autoDeleteDuration="P2D")
     second = define_import(api, autoDeleteDuration="P2D")
+    actions = api.define(autoDeleteDuration="P2D")
     clock.forward(1.5)
     api.bulk("PUT", second, json=import_body(name="changed", autoDeleteDuration="P2D")).raise_for_status()
     clock.forward(0.6)
-    until(lambda: api.bulk("GET", first).status_code == 410, "it is removed")
+    for uri in (first, actions):
+        until(lambda uri=uri: api.bulk("GET", uri).status_code == 410, "it is removed")
     assert api.bulk("GET", second).status_code == 200
     clock.forward(1.5)
     until(lambda: api.bulk("GET", second).status_code == 410, "it is removed")

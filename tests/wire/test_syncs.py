@@ -80,13 +80,13 @@ def test_a_sync_from_creation_to_success(api: Api) -> None:
     answer = api.bulk("GET", "/syncs/1/logs")
     assert timeless(answer.json()) == page(
         [
-            line("ELQ-00137", "information", 0, "Ready to process."),
+            line("ELQ-00137", "information", 0, "Ready for data import processing."),
             line("ELQ-00134", "information", 1, "Staged uploads locked for this sync."),
             line("ELQ-00104", "information", 2, "Staged upload 1 read (1 kB, JSON)."),
             line("ELQ-00140", "information", 2, "Records staged for sync actions."),
-            line("ELQ-00001", "information", 2, "Records processed."),
+            line("ELQ-00001", "information", 2, "Total records processed."),
             line("ELQ-00017", "information", 2, "Contacts globally unsubscribed (2 newly)."),
-            line("ELQ-00101", "information", 0, "Sync 1 ended with status Success."),
+            line("ELQ-00101", "information", 0, "Sync processed for sync , resulting in Success status."),
         ]
     )
     assert list(answer.json()["items"][0]) == ["syncUri", "count", "severity", "statusCode", "message", "createdAt"]
@@ -405,9 +405,9 @@ def test_deleting_a_definition_ends_its_pending_sync_in_error(
     paused_worker.resume()
     assert api.wait("/syncs/1")["status"] == "error"
     assert [timeless(entry) for entry in api.log("/syncs/1")] == [
-        line("ELQ-00137", "information", 0, "Ready to process."),
+        line("ELQ-00137", "information", 0, "Ready for data import processing."),
         line("ELQ-00143", "error", 0, "The definition was deleted before the sync ended; nothing was changed."),
-        line("ELQ-00101", "information", 0, "Sync 1 ended with status Error."),
+        line("ELQ-00101", "information", 0, "Sync processed for sync , resulting in Error status."),
     ]
     with store.database.read() as connection:
         assert len(sets.load_set(connection, "globalUnsubscribed")) == 0

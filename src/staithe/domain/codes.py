@@ -1,7 +1,8 @@
 """The ELQ status codes that Staithe writes: number, severity, and our wording of what it says.
 
 Source: the Eloqua status code page for the numbers and their meaning; severities are inferred there except
-where a recorded reply shows one. Clients should key on the code: the text is ours.
+where a recorded reply shows one. Clients should key on the code: the text is ours, but where a recorded log or a
+client shows one ([recorded]): that is part of the wire.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class StatusCode(Struct, frozen=True):
 
 INFORMATION, WARNING, ERROR = Severity.INFORMATION, Severity.WARNING, Severity.ERROR
 
-PROCESSED: Final = StatusCode("ELQ-00001", INFORMATION, "Records processed.")
+PROCESSED: Final = StatusCode("ELQ-00001", INFORMATION, "Total records processed.")
+"""[recorded]"""
+
 INVALID_EMAIL: Final = StatusCode("ELQ-00002", WARNING, "Invalid email addresses.", "Invalid email address.")
 REPEATED_EMAIL: Final = StatusCode("ELQ-00011", INFORMATION, "Email addresses given more than once, applied once.")
 GLOBAL_UNSUBSCRIBED: Final = StatusCode("ELQ-00017", INFORMATION, "Contacts globally unsubscribed ({changed} newly).")
@@ -64,7 +67,9 @@ REQUIRED_MISSING: Final = StatusCode(
 UNKNOWN_CONTACT: Final = StatusCode(
     "ELQ-00085", WARNING, "Records whose contact is unknown.", "No contact has this identifier."
 )
-SYNC_ENDED: Final = StatusCode("ELQ-00101", INFORMATION, "Sync {sync_id} ended with status {status}.")
+SYNC_ENDED: Final = StatusCode("ELQ-00101", INFORMATION, "Sync processed for sync , resulting in {status} status.")
+"""[recorded]: the sync has no name there, and the status a capital letter."""
+
 CONVERTED: Final = StatusCode("ELQ-00104", INFORMATION, "Staged upload {upload_id} read ({kb} kB, {format}).")
 UNMAPPED: Final = StatusCode("ELQ-00111", WARNING, "Field {name} is not in the definition and was ignored.")
 GROUP_SUBSCRIBED: Final = StatusCode(
@@ -85,7 +90,9 @@ APP_STATUS_SET: Final = StatusCode(
     "ELQ-00128", INFORMATION, "Contacts set to {status} in service instance {target} ({changed} newly)."
 )
 LOCKED: Final = StatusCode("ELQ-00134", INFORMATION, "Staged uploads locked for this sync.")
-READY: Final = StatusCode("ELQ-00137", INFORMATION, "Ready to process.")
+READY: Final = StatusCode("ELQ-00137", INFORMATION, "Ready for data import processing.")
+"""[recorded]"""
+
 GLOBAL_SUBSCRIBED: Final = StatusCode(
     "ELQ-00138", INFORMATION, "Contacts globally subscribed ({changed} were unsubscribed)."
 )
@@ -124,15 +131,21 @@ TOO_LONG_RUN: Final = StatusCode(
     "with a narrower filter or fewer records, or ask the operator for more time (--sync-timeout).",
 )
 
-LEFT_TO_IMPORT: Final = StatusCode("ELQ-00003", INFORMATION, "Records left after repeated ones were dropped.")
+LEFT_TO_IMPORT: Final = StatusCode("ELQ-00003", INFORMATION, "Total records remaining after duplicates are rejected.")
+"""[recorded]"""
+
 CREATED: Final = StatusCode("ELQ-00004", INFORMATION, "Contacts created.")
 UPDATED: Final = StatusCode("ELQ-00022", INFORMATION, "Contacts updated.")
+"""Both [recorded]."""
+
 REPEATED_RECORD: Final = StatusCode(
     "ELQ-00026",
     WARNING,
-    "Records whose identifier came before in the same sync; the first was imported.",
-    "The identifier came before in the same sync.",
+    "Duplicate identifier.",
+    "The identifier came before in the same sync; the first record with it was imported.",
 )
+"""The text of the log, and the severity, are [recorded]."""
+
 UNUSABLE_VALUE: Final = StatusCode(
     "ELQ-00040",
     WARNING,
@@ -143,8 +156,12 @@ CONTACT_EXISTS: Final = StatusCode(
     "ELQ-00048", WARNING, "Records whose contact is there already.", "The contact is there already."
 )
 EXPORTED: Final = StatusCode("ELQ-00102", INFORMATION, "Successfully exported members to csv file.")
+"""A client compares the text, and reads the count [tap-eloqua]."""
+
 EXPORT_STORED: Final = StatusCode("ELQ-00106", INFORMATION, "The exported data is ready to be read ({kb} kB).")
-STAGED_FOR_IMPORT: Final = StatusCode("ELQ-00130", INFORMATION, "Records staged for the import.")
+STAGED_FOR_IMPORT: Final = StatusCode("ELQ-00130", INFORMATION, "Total records staged for import.")
+"""[recorded]"""
+
 STAGING_REMOVED: Final = StatusCode("ELQ-00131", INFORMATION, "Internal staging removed.")
 NO_VALUES: Final = StatusCode("ELQ-00059", WARNING, "Records without any value.", "The record has no value.")
 TOO_LONG: Final = StatusCode(

@@ -78,8 +78,12 @@ class DefinitionReader:
         value = self.body.get(name)
         if isinstance(value, str) and len(value.strip()) > 0 and len(value) <= limit:
             return value
-        self.refuse(name, f"Must be a text of 1 to {limit} characters.")
+        self.refuse(name, f"Must be a string value, at least 1 character and at most {limit} characters long.")
         return ""
+
+    def optional_text(self, name: str, limit: int) -> str | None:
+        """A text that may be left out; None then, and if it is wrong."""
+        return None if self.body.get(name) is None else self.text(name, limit) or None
 
     def boolean(self, name: str) -> bool | None:
         """None if it is absent; clients also send "true" and "false" as texts (seen in Oracle's own example)."""

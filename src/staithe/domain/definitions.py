@@ -71,14 +71,18 @@ class ImportRule(StrEnum):
 IMPORT_RULE_SYNONYMS: Final = {"create": "createOnly", "update": "updateOnly", "both": "createAndUpdate"}
 
 
-class SyncActionDefinition(Struct, frozen=True, kw_only=True):
-    """A valid definition of sync actions, without what the store adds (id, who and when)."""
+class SyncActionDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A valid definition of sync actions, without what the store adds (id, who and when).
 
-    name: str
+    None stands for what was not sent, so that it is not echoed.
+    """
+
+    name: str | None = None
     fields: Mapping[str, str]
     identifier_field_name: str
     sync_actions: tuple[SyncAction, ...]
     is_sync_triggered_on_import: bool = False
+    auto_delete_duration: str | None = None
 
     @property
     def identifier(self) -> IdentifierKind:
@@ -89,7 +93,7 @@ class SyncActionDefinition(Struct, frozen=True, kw_only=True):
 class ImportDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A valid import; None stands for what was not sent, so that it is not echoed."""
 
-    name: str
+    name: str | None = None
     fields: Mapping[str, str]
     identifier_field_name: str
     is_sync_triggered_on_import: bool = False
@@ -108,7 +112,7 @@ class ImportDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class ExportDefinition(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A valid export; None stands for what was not sent, so that it is not echoed."""
 
-    name: str
+    name: str | None = None
     fields: Mapping[str, str]
     filter: str | None = None
     are_system_timestamps_in_utc: bool | None = None
@@ -147,7 +151,7 @@ class StoredDefinition(Struct, frozen=True):
     @property
     def life(self) -> timedelta | None:
         """How long after its last change the definition deletes itself; None for never."""
-        duration = None if isinstance(self.definition, SyncActionDefinition) else self.definition.auto_delete_duration
+        duration = self.definition.auto_delete_duration
         return None if duration is None else parse_duration(duration)
 
 
@@ -200,7 +204,7 @@ def recheck_definition(stored: StoredDefinition, properties: Mapping[str, object
 
 
 def read_sync_action_definition(reader: DefinitionReader) -> SyncActionDefinition:
-    name = reader.text("name", NAME_CHARACTERS)
+    name = reader.optional_text("name", NAME_CHARACTERS)
     identifier = reader.spelled(reader.text("identifierFieldName", FIELD_NAME_CHARACTERS))
     fields = read_sync_action_field(reader)
     if fields and identifier and identifier not in fields:
@@ -208,6 +212,7 @@ def read_sync_action_definition(reader: DefinitionReader) -> SyncActionDefinitio
         reader.refuse("identifierFieldName", rule)
     actions = reader.sync_actions(required=True)
     triggered = reader.boolean("isSyncTriggeredOnImport")
+    auto_delete_duration = reader.duration("autoDeleteDuration", LEAST_LIFE)
     reader.finish()
     return SyncActionDefinition(
         name=name,
@@ -215,6 +220,7 @@ def read_sync_action_definition(reader: DefinitionReader) -> SyncActionDefinitio
         identifier_field_name=identifier,
         sync_actions=actions,
         is_sync_triggered_on_import=bool(triggered),
+        auto_delete_duration=auto_delete_duration,
     )
 
 
@@ -248,7 +254,7 @@ def problem_of_identifier(statement: object, identifiers: tuple[str, ...]) -> st
 
 
 def read_import(reader: DefinitionReader) -> ImportDefinition:
-    name = reader.text("name", NAME_CHARACTERS)
+    name = reader.optional_text("name", NAME_CHARACTERS)
     identifier = reader.spelled(reader.text("identifierFieldName", FIELD_NAME_CHARACTERS))
 
     def refuse_part(field_name: str, part: ContactPart) -> str:
@@ -341,7 +347,7 @@ def read_priority(reader: DefinitionReader) -> str | None:
 def read_export(reader: DefinitionReader) -> ExportDefinition:
     in_utc = reader.boolean("areSystemTimestampsInUTC")
     definition = ExportDefinition(
-        name=reader.text("name", NAME_CHARACTERS),
+        name=reader.optional_text("name", NAME_CHARACTERS),
         fields=reader.fields(EXPORT_FIELDS, lambda _name, _part: ""),
         filter=read_filter(reader, in_utc=bool(in_utc)),
         are_system_timestamps_in_utc=in_utc,

@@ -27,8 +27,8 @@ from staithe.services.sync_run import (
     Run,
     finish,
     get_definition,
+    log_oddities,
     log_steps,
-    log_uploads,
     read_upload,
     record_change,
     take_steps,
@@ -390,7 +390,7 @@ def end(under_way: ImportRun) -> None:
 def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[StepResult]) -> tuple[SyncLog, SyncLog]:
     """The lines of the sync log before and behind that of its end: so they stand in the log that was recorded.
 
-    Order and codes: docs/compatibility.md.
+    That has no line of how uploads were read, nor of all rejects. Order and codes: docs/compatibility.md.
     """
     begun, log, now = SyncLog(), SyncLog(), under_way.run.clock()
     records = under_way.records_done
@@ -400,8 +400,7 @@ def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[Step
         begun.add(codes.WILL_RETRY, now)
     if not records:
         begun.add(codes.NOTHING_STAGED, now)
-    if under_way.staged:
-        log_uploads(begun, under_way.plan.identifier_name, under_way.staged, now)
+    log_oddities(begun, under_way.plan.identifier_name, under_way.staged, now)
     american_dates: Counter[str] = Counter()
     for chunk in under_way.chunks:
         american_dates.update(chunk.american_dates)
@@ -416,7 +415,5 @@ def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[Step
     log.add(codes.UPDATED, now, sum(chunk.updated for chunk in under_way.chunks))
     if unusable:
         log.add(codes.VALUES_REFUSED, now, unusable)
-    if counts.total() > unusable:
-        log.add(codes.REJECTED, now, counts.total() - unusable)
     log_steps(log, results, now)
     return begun, log

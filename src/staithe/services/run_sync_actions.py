@@ -19,7 +19,7 @@ from staithe.domain.identifiers import IdentifierKind
 from staithe.domain.plan import StepResult, SyncPlan, plan_sync, set_names
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.domain.syncs import RejectFile, SyncLog
-from staithe.services.sync_run import Run, finish, get_definition, log_steps, log_uploads, read_upload, take_steps
+from staithe.services.sync_run import Run, finish, get_definition, log_oddities, log_steps, read_upload, take_steps
 from staithe.staging.matching import OUTCOMES, match_batch
 from staithe.staging.rejects import RejectWriter
 from staithe.storage import contacts, sets, uploads
@@ -142,7 +142,11 @@ def write_log(run: Run, plan: SyncPlan, staged: list[Upload], matches: Matches, 
     if not staged or not matches.records:
         log.add(codes.NOTHING_STAGED, now)
     if staged:
-        log_uploads(log, plan.identifier_field, staged, now)
+        log.add(codes.LOCKED, now, len(staged))
+    for upload in staged:
+        kb = -(-upload.staged_bytes // 1024)
+        log.add(codes.CONVERTED, now, upload.records, upload_id=upload.id, kb=kb, format=upload.format)
+    log_oddities(log, plan.identifier_field, staged, now)
     log.add(codes.STAGED, now, matches.records)
     log.add(codes.PROCESSED, now, matches.records)
     repeated = matches.known_records - len(matches.known)

@@ -166,12 +166,9 @@ def record_change(run: Run, connection: Connection, now: int) -> int:
     return sets.record_change(connection, action, now, run.sync.created_by, run.sync.id)
 
 
-def log_uploads(log: SyncLog, needed_field: str, staged: Sequence[Upload], now: int) -> None:
-    """A line for each upload, and for each name in one that no field has."""
-    log.add(codes.LOCKED, now, len(staged))
+def log_oddities(log: SyncLog, needed_field: str, staged: Sequence[Upload], now: int) -> None:
+    """A line for each upload without any field of the definition, and for each name in one that no field has."""
     for upload in staged:
-        kb = -(-upload.staged_bytes // 1024)
-        log.add(codes.CONVERTED, now, upload.records, upload_id=upload.id, kb=kb, format=upload.format)
         if upload.records and not upload.has_mapped_field:
             log.add(codes.NO_MAPPED_FIELD, now, upload.records, upload_id=upload.id, name=needed_field)
     unmapped = dict.fromkeys(name for upload in staged for name in upload.unmapped)
@@ -207,7 +204,7 @@ def finish(
     """
     later = behind_the_end or SyncLog()
     status = SyncLog([*log.entries, *later.entries]).status()
-    log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=status.value.capitalize())
+    log.add(codes.SYNC_ENDED, run.clock(), status=status.value.capitalize())
     if not syncs.finish(connection, run.sync.id, run.owner, status, run.clock(), rejects):
         raise LeaseLost
     run.end = SyncEnd(status, [*log.entries, *later.entries])
@@ -224,7 +221,7 @@ def end_in_error(run: Run, code: codes.StatusCode, **places: str | int) -> None:
         log = SyncLog()
         log.add(codes.READY, run.clock())
         log.add(code, run.clock(), 0, done=done, **places)
-        log.add(codes.SYNC_ENDED, run.clock(), sync_id=run.sync.id, status=SyncStatus.ERROR.value.capitalize())
+        log.add(codes.SYNC_ENDED, run.clock(), status=SyncStatus.ERROR.value.capitalize())
         if not syncs.finish(connection, run.sync.id, run.owner, SyncStatus.ERROR, run.clock()):
             return
         run.end = SyncEnd(SyncStatus.ERROR, log.entries)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, insert, select, update
 
 from staithe.domain.definitions import TYPES, Definition, DefinitionKey, StoredDefinition, assets_of
 from staithe.domain.list_query import ListQuery, PropertyType
@@ -22,8 +22,9 @@ SEARCHABLE: Final[Mapping[str, PropertyType]] = {
     "updatedAt": PropertyType.TIME,
     "updatedBy": PropertyType.TEXT,
 }
-COLUMNS: Final = {
-    "name": DEFINITION.c.name,
+COLUMNS: Final[Mapping[str, ColumnElement[Any]]] = {
+    # One that has no name is stored with an empty one.
+    "name": func.nullif(DEFINITION.c.name, ""),
     "createdAt": DEFINITION.c.created_at,
     "createdBy": DEFINITION.c.created_by,
     "updatedAt": DEFINITION.c.updated_at,
@@ -75,7 +76,7 @@ def add_definition(
             "kind": kind,
             "id": key.id,
             "element": element,
-            "name": definition.name,
+            "name": definition.name or "",
             "body": msgspec.json.encode(definition),
             "created_at": at,
             "created_by": by,
@@ -90,7 +91,7 @@ def add_definition(
 def replace_definition(connection: Connection, key: DefinitionKey, definition: Definition, at: int, by: str) -> None:
     """Replace all of a definition but its id and its creation."""
     body = msgspec.json.encode(definition)
-    changes = {"name": definition.name, "body": body, "updated_at": at, "updated_by": by}
+    changes = {"name": definition.name or "", "body": body, "updated_at": at, "updated_by": by}
     connection.execute(UPDATE_DEFINITION, {**parameters_of(key), **changes})
     name_assets(connection, key, assets_of(definition))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Row, RowMapping, Table, false, func, select
+from sqlalchemy import ColumnElement, Connection, Row, RowMapping, Table, false, func, select
 
 from staithe.domain.folding import fold
 from staithe.domain.list_query import Condition, ListQuery
@@ -16,7 +16,7 @@ from staithe.storage.folding import folded
 def read_page(
     connection: Connection,
     table: Table,
-    columns: Mapping[str, Column[Any]],
+    columns: Mapping[str, ColumnElement[Any]],
     query: ListQuery,
     where: Sequence[ColumnElement[bool]] = (),
     tie_breaker: str = "id",

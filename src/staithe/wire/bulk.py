@@ -49,7 +49,17 @@ EXPORT_PROPERTIES: Final[Mapping[str, str]] = {
     "autoDeleteDuration": "auto_delete_duration",
 }
 DEFINITION_PROPERTIES: Final[Mapping[str, Mapping[str, str]]] = {
-    SYNC_ACTIONS: dict(list(IMPORT_PROPERTIES.items())[:5]),
+    SYNC_ACTIONS: {
+        name: IMPORT_PROPERTIES[name]
+        for name in (
+            "name",
+            "fields",
+            "identifierFieldName",
+            "syncActions",
+            "isSyncTriggeredOnImport",
+            "autoDeleteDuration",
+        )
+    },
     IMPORTS: IMPORT_PROPERTIES,
     EXPORTS: EXPORT_PROPERTIES,
 }

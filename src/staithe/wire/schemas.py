@@ -83,6 +83,7 @@ SYNC_ACTION: Final = make_object(
     ("destination",),
 )
 
+DURATION: Final[Schema] = {"type": "string", "examples": ["P7D", "PT12H"]}
 DEFINITION: Final = make_object(
     {
         "name": {"type": "string", "minLength": 1, "maxLength": NAME_CHARACTERS},
@@ -96,14 +97,14 @@ DEFINITION: Final = make_object(
         "identifierFieldName": {"type": "string", "minLength": 1, "maxLength": FIELD_NAME_CHARACTERS},
         "syncActions": {"type": "array", "minItems": 1, "maxItems": MOST_SYNC_ACTIONS, "items": refer("SyncAction")},
         "isSyncTriggeredOnImport": {"type": "boolean", "default": False},
+        "autoDeleteDuration": DURATION,
         "kbUsed": {"type": "integer", "readOnly": True},
         **AUDIT,
     },
-    ("name", "fields", "identifierFieldName", "syncActions"),
+    ("fields", "identifierFieldName", "syncActions"),
     description="A definition of sync actions.",
 )
 
-DURATION: Final[Schema] = {"type": "string", "examples": ["P7D", "PT12H"]}
 UPDATE_RULE: Final[Schema] = {"type": "string", "enum": list(UpdateRule)}
 
 
@@ -138,7 +139,7 @@ IMPORT_DEFINITION: Final = make_object(
         "kbUsed": {"type": "integer", "readOnly": True},
         **AUDIT,
     },
-    ("name", "fields", "identifierFieldName"),
+    ("fields", "identifierFieldName"),
     description="A definition of an import.",
 )
 EXPORT_DEFINITION: Final = make_object(
@@ -154,7 +155,7 @@ EXPORT_DEFINITION: Final = make_object(
         "kbUsed": {"type": "integer", "readOnly": True},
         **AUDIT,
     },
-    ("name", "fields"),
+    ("fields",),
     description="A definition of an export.",
 )
 
