@@ -12,9 +12,9 @@ ABOUT_NOW_SECONDS = 3600
 
 
 def stable(body: Any) -> Any:
-    """The same body with TIME for Unix seconds of about now as a text, and GUID for a random guid."""
+    """The same body with TIME for Unix seconds of about now as a text, USER for a user's id, GUID for a random guid."""
     if isinstance(body, dict):
-        return {key: stable(value) for key, value in body.items()}
+        return {key: "USER" if is_user(key, value) else stable(value) for key, value in body.items()}
     if isinstance(body, list):
         return [stable(value) for value in body]
     if not isinstance(body, str):
@@ -22,6 +22,10 @@ def stable(body: Any) -> Any:
     if SECONDS.fullmatch(body) and abs(int(body) - time.time()) < ABOUT_NOW_SECONDS:
         return "TIME"
     return "GUID" if GUID.fullmatch(body) else body
+
+
+def is_user(key: str, value: Any) -> bool:
+    return key in ("createdBy", "updatedBy") and str(value).isdigit()
 
 
 def wrong(object_type: str, name: str, requirement: str, value: str = "") -> dict[str, Any]:

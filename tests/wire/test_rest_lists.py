@@ -22,14 +22,14 @@ def body(number: int, name: str, *, count: int = 0, depth: str = "complete", des
         "type": "ContactList",
         "id": str(number),
         "createdAt": "TIME",
-        "createdBy": "ann",
+        "createdBy": "USER",
         "depth": depth,
         **({"description": description} if description else {}),
         "folderId": "1",
         "name": name,
         "permissions": "fullControl",
         "updatedAt": "TIME",
-        "updatedBy": "ann",
+        "updatedBy": "USER",
         "count": str(count),
         "dataLookupId": "GUID",
         "scope": "global",
@@ -119,7 +119,6 @@ def test_never_given_ids_are_not_found(api: Api) -> None:
     expected = {"status": 404, "error": "Not Found", "message": "There is no contact list 7."}
     for method in ("GET", "PUT", "DELETE"):
         assert_same(api.rest(method, f"{LIST}/7", json={}), 404, expected)
-    assert api.rest("GET", f"{LIST}/sandwich").status_code == 404
 
 
 def test_a_list_that_definitions_name_cannot_be_deleted(api: Api) -> None:
@@ -331,7 +330,8 @@ def test_searches_have_limits(api: Api) -> None:
 )
 def test_paths_in_any_case_and_both_versions(api: Api, path: str) -> None:
     api.new_list("fair")
-    assert_same(api.call("GET", path), 200, body(1, "fair"))
+    permissions = ["fullControl"] if "2.0" in path else "fullControl"
+    assert_same(api.call("GET", path), 200, body(1, "fair") | {"permissions": permissions})
 
 
 def test_lists_of_the_bulk_api_are_the_same(api: Api) -> None:

@@ -47,6 +47,19 @@ class User(Struct, frozen=True):
     name: str
     role: Role
 
+    @property
+    def email_address(self) -> str:
+        """The name, if it is one; else empty: a user has a name and nothing else."""
+        return self.name if "@" in self.name else ""
+
+
+class Account(Struct, frozen=True):
+    """A user as operators see it."""
+
+    user: User
+    is_disabled: bool
+    created_at: int
+
 
 def is_company_name(text: str) -> bool:
     """Whether a company that is made may have this name."""

@@ -28,6 +28,9 @@ NUMBER: Final = re.compile(r"-?[0-9]{1,18}")
 WORD_PROPERTY: Final = "name"
 """What a search without property and operator is compared with."""
 
+USER_PROPERTIES: Final = ("createdBy", "updatedBy")
+"""What names a user: by the name in rows and in the Bulk API, by the id in the Application API [recorded]."""
+
 
 class Depth(StrEnum):
     """How much of an object a reply shows."""
@@ -85,6 +88,20 @@ def read_search_query(parameters: Mapping[str, str], properties: Mapping[str, Pr
     )
 
 
+def read_open_query(parameters: Mapping[str, str]) -> SearchQuery:
+    """Read the parameters of a search among objects whose properties nobody knows: it may name any.
+
+    Args:
+        parameters: query parameters by lower-case name.
+
+    Raises:
+        ValidationFailed: a value cannot be used.
+    """
+    check_size(parameters.get("search", ""))
+    order = parameters.get("orderby", "").strip().strip('"').split()
+    return read_search_query({**parameters, "search": ""}, dict.fromkeys(order[:1], PropertyType.TEXT))
+
+
 def read_depth(parameters: Mapping[str, str], default: Depth) -> Depth:
     """The parameter `depth`.
 
@@ -113,10 +130,7 @@ def read_search(
     stripped = text.strip()
     if not stripped:
         return (), ()
-    if len(stripped.encode()) > SEARCH_BYTES:
-        raise ValidationFailed(
-            Failure("search", f"Must have at most {SEARCH_BYTES} bytes in UTF-8.", text[:100], Requirement.TEXT_LENGTH)
-        )
+    check_size(stripped)
     terms = split_terms(stripped, properties)
     if terms is None:
         if UNKNOWN_TERM.match(stripped):
@@ -131,6 +145,12 @@ def read_search(
     if any(matches_all(term) for term in alternatives):
         alternatives = ()
     return alternatives, tuple(term for term in terms if term.operator != "=")
+
+
+def check_size(text: str) -> None:
+    if len(text.strip().encode()) > SEARCH_BYTES:
+        rule = f"Must have at most {SEARCH_BYTES} bytes in UTF-8."
+        raise ValidationFailed(Failure("search", rule, text[:100], Requirement.TEXT_LENGTH))
 
 
 def matches_all(term: Condition) -> bool:

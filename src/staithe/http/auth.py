@@ -74,4 +74,5 @@ async def authenticate(app: App, request: Request, *, writes: bool) -> Caller:
             f"User {user.name} has the role {user.role.value}, which may only read.",
             "Use a login with the role api or admin.",
         )
-    return Caller(user, app.stores, login.store, app.clock(), login.limits, app.settings.query_timeout_seconds)
+    seconds = app.settings.query_timeout_seconds
+    return Caller(user, app.stores, login.store, app.clock(), login.limits, seconds, login.version)

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from staithe.app import App
-from staithe.domain.errors import NotFound
+from staithe.domain.errors import MalformedId
 from staithe.domain.identifiers import NUL
 from staithe.services.caller import Caller
 from staithe.wire.bulk import refuse_nul
@@ -60,11 +60,11 @@ def read_id(path_parameters: Mapping[str, object]) -> int:
     """The id in a path; 0 if it has none.
 
     Raises:
-        NotFound: it is no number that could be an id.
+        MalformedId: it is no number that could be an id.
     """
     text = str(path_parameters.get("id", "0"))
     if not (text.isascii() and text.isdigit() and len(text) <= ID_DIGITS):
-        raise NotFound(f"There is nothing with the id {text}.", "Ids are whole numbers from 1 up.")
+        raise MalformedId(text)
     return int(text)
 
 

@@ -1,4 +1,4 @@
-"""The Application API's operations that sync actions need: contact lists, email groups and contacts."""
+"""The Application API's operations: those on lists, email groups, contact fields and contacts, and all others."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from typing import Final
 from msgspec import Struct
 
 from staithe.domain.assets import Asset
-from staithe.domain.search_query import Depth, read_depth, read_search_query
+from staithe.domain.search_query import Depth, read_depth
 from staithe.http.calls import Answer, Call
-from staithe.http.rest_operation import RestOperation
+from staithe.http.rest_empty import empty_operations
+from staithe.http.rest_operation import RestOperation, read_query
 from staithe.http.rest_segments import segment_operations
+from staithe.http.rest_users import user_operations
 from staithe.services import assets, contact_fields, contacts
 from staithe.services.contacts import ContactView
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
@@ -41,7 +43,7 @@ ASSET_KINDS: Final = (
 
 
 def search_assets(kind: AssetKind, call: Call) -> Answer:
-    query = read_search_query(call.parameters, ASSET_PROPERTIES)
+    query = read_query(call, ASSET_PROPERTIES)
     found, total = assets.search(call.caller, kind.name, query)
     bodies = [kind.to_body(asset, size, query.depth) for asset, size in found]
     return Answer(200, wire.page_body(bodies, query, total))
@@ -73,7 +75,7 @@ def contact_body(view: ContactView, depth: Depth = Depth.COMPLETE) -> Body:
 
 
 def search_contacts(call: Call) -> Answer:
-    query = read_search_query(call.parameters, contacts.searchable(call.caller))
+    query = read_query(call, contacts.searchable(call.caller))
     found, total = contacts.search(call.caller, query)
     return Answer(200, wire.page_body([contact_body(view, query.depth) for view in found], query, total))
 
@@ -101,14 +103,14 @@ def list_memberships(call: Call) -> Answer:
 
 
 def search_fields(call: Call) -> Answer:
-    query = read_search_query(call.parameters, contact_fields.SEARCHABLE)
+    query = read_query(call, contact_fields.SEARCHABLE)
     found, total = contact_fields.search(call.caller, query)
     return Answer(200, wire.page_body([wire.contact_field_body(f, query.depth) for f in found], query, total))
 
 
 def create_field(call: Call) -> Answer:
     properties = wire.read_properties(call.body, wire.FIELD_PROPERTIES)
-    return Answer(201, wire.contact_field_body(contact_fields.create(call.caller, properties), Depth.COMPLETE))
+    return Answer(201, wire.new_contact_field_body(contact_fields.create(call.caller, properties)))
 
 
 def get_field(call: Call) -> Answer:
@@ -147,7 +149,7 @@ def field_operations(root: str) -> Iterator[RestOperation]:
     """The operations on contact fields."""
     name, one = "ContactField", f"{root}/assets/contact/field/{{id}}"
     yield RestOperation("GET", f"{root}/assets/contact/fields", search_fields, name, gives=f"{name}Search")
-    yield RestOperation("POST", f"{root}/assets/contact/field", create_field, name, f"{name}Request", name)
+    yield RestOperation("POST", f"{root}/assets/contact/field", create_field, name, f"{name}Request", f"New{name}")
     yield RestOperation("GET", one, get_field, name, gives=name)
     yield RestOperation("PUT", one, change_field, name, f"{name}Request", name)
 
@@ -155,6 +157,13 @@ def field_operations(root: str) -> Iterator[RestOperation]:
 OPERATIONS: Final = tuple(
     operation
     for version in VERSIONS
-    for operations in (asset_operations, segment_operations, field_operations, contact_operations)
+    for operations in (
+        asset_operations,
+        segment_operations,
+        field_operations,
+        contact_operations,
+        user_operations,
+        empty_operations,
+    )
     for operation in operations(f"{REST_ROOT}/{version}")
 )

@@ -9,9 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 from staithe.domain.assets import Asset
-from staithe.domain.search_query import Depth, read_depth, read_search_query
+from staithe.domain.search_query import Depth, read_depth
 from staithe.http.calls import Answer, Call
-from staithe.http.rest_operation import RestOperation
+from staithe.http.rest_operation import RestOperation, read_query
 from staithe.services import assets, segments
 from staithe.storage.assets import SEARCHABLE
 from staithe.wire import rest as wire
@@ -40,7 +40,7 @@ CRITERIA_KINDS: Final = (
 
 
 def search(kind: CriteriaKind, call: Call) -> Answer:
-    query = read_search_query(call.parameters, SEARCHABLE)
+    query = read_query(call, SEARCHABLE)
     found, total = segments.search(call.caller, kind.name, query)
     return Answer(200, wire.page_body([kind.to_body(asset, query.depth) for asset in found], query, total))
 

@@ -15,14 +15,14 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from staithe.domain.companies import COMPANY_RULE, DISABLED, Company, User, is_company_name
+from staithe.domain.companies import COMPANY_RULE, DISABLED, Account, Company, User, is_company_name
 from staithe.domain.errors import Failure, NotFound, ValidationFailed
 from staithe.domain.limits import SECOND
 from staithe.domain.pauses import Pauses
 from staithe.services import accounts
 from staithe.services.stores import Stores
 from staithe.storage import company_limits, control, oauth, syncs
-from staithe.storage.control import Account, CompanyRow
+from staithe.storage.control import CompanyRow
 from staithe.storage.database import Connection
 
 LOGGER: Final = logging.getLogger(__name__)

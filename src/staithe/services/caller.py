@@ -9,7 +9,7 @@ from typing import Final
 
 from staithe.domain.companies import User
 from staithe.domain.company_limits import CompanyLimits
-from staithe.services.stores import CompanyStore, Stores
+from staithe.services.stores import UNKNOWN_VERSION, CompanyStore, Stores
 from staithe.storage.database import Database
 from staithe.storage.deadlines import QueryTime
 
@@ -27,6 +27,9 @@ class Caller:
     limits: CompanyLimits = DEFAULT_LIMITS
     query_seconds: float = math.inf
     """How long each transaction may take that the caller waits for."""
+
+    control_version: int = UNKNOWN_VERSION
+    """That of the control store in which the login was verified."""
 
     @property
     def database(self) -> Database:

@@ -14,6 +14,7 @@ import copy
 import logging
 import shutil
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -31,8 +32,13 @@ from staithe.storage.deadlines import NewLimit
 LOGGER: Final = logging.getLogger(__name__)
 
 
+UNKNOWN_VERSION: Final = -1
+"""Of a control store that nobody has looked at."""
+
+
 class CompanyStore:
-    """Everything of one company. `sweep_at` is when its files are to be swept next, of `time.monotonic`."""
+    """Everything of one company. `sweep_at` is when its files are to be swept next, of `time.monotonic`; `user_ids` are
+    those of its users by their names in lower case, as a version of the control store had them."""
 
     def __init__(self, company: Company, database: Database, area: StagingArea) -> None:
         self.company = company
@@ -42,6 +48,7 @@ class CompanyStore:
         self.rejects = self.folders[Folder.REJECTS]
         self.exports = self.folders[Folder.EXPORTS]
         self.sweep_at = 0.0
+        self.user_ids: tuple[int, Mapping[str, str]] = UNKNOWN_VERSION, {}
 
     def limited(self, new_limit: NewLimit) -> CompanyStore:
         """The same with a limit for each transaction."""

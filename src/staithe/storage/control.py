@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from staithe.domain.companies import DISABLED, Company, Role, User
+from staithe.domain.companies import DISABLED, Account, Company, Role, User
 from staithe.domain.identifiers import NUL
 from staithe.storage import dialect
 from staithe.storage.tables import COMPANY, DEPLOYMENT, PENDING, USER
@@ -237,14 +237,6 @@ SELECT_ACCOUNTS: Final = (
 )
 
 
-class Account(Struct, frozen=True):
-    """A user as operators see it."""
-
-    user: User
-    is_disabled: bool
-    created_at: int
-
-
 def all_accounts(connection: Connection) -> list[Account]:
     """Every user of every company, by company and id."""
     return [
@@ -266,6 +258,15 @@ def users_of(connection: Connection, company: Company) -> list[User]:
     """Every user of a company, by id."""
     rows = connection.execute(SELECT_USERS, {"company": company.id})
     return [User(row.id, company, row.name, Role(row.role)) for row in rows]
+
+
+def accounts_of(connection: Connection, company: Company) -> list[Account]:
+    """Every user of a company, by id, as operators see it."""
+    rows = connection.execute(SELECT_USERS, {"company": company.id})
+    return [
+        Account(User(row.id, company, row.name, Role(row.role)), row.password_hash.startswith(DISABLED), row.created_at)
+        for row in rows
+    ]
 
 
 def hint_pending(connection: Connection, company_id: int) -> None:

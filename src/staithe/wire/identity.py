@@ -32,7 +32,7 @@ def identity_body(user: User, base_url: str) -> dict[str, Any]:
             "displayName": user.name,
             "firstName": user.name,
             "lastName": "",
-            "emailAddress": user.name if "@" in user.name else "",
+            "emailAddress": user.email_address,
         },
         "urls": {
             "base": base_url,

@@ -12,13 +12,14 @@ import msgspec
 
 from staithe.domain.assets import Asset, GroupProperties
 from staithe.domain.catalogue import Catalogue
+from staithe.domain.companies import Account
 from staithe.domain.contact_changes import field_text
 from staithe.domain.contact_parts import EMAIL_FORMAT
 from staithe.domain.errors import Failure
 from staithe.domain.field_changes import UPDATE_TYPES, rest_data_type
 from staithe.domain.fields import FIELDS_BY_REST_NAME, Contact, DataType, Field
 from staithe.domain.properties import Requirement
-from staithe.domain.search_query import Depth, SearchQuery
+from staithe.domain.search_query import USER_PROPERTIES, Depth, SearchQuery
 from staithe.domain.times import format_unix
 from staithe.wire.bulk import Body, canonical_names, decode_object
 
@@ -35,6 +36,7 @@ FIELD_VALUE_PROPERTIES: Final = ("id", "value")
 
 ROOT_FOLDER: Final = "1"
 PERMISSIONS: Final = "fullControl"
+VERSIONED_PROPERTIES: Final = frozenset({*USER_PROPERTIES, "permissions"})
 
 
 def read_properties(body: bytes, names: Sequence[str]) -> dict[str, object]:
@@ -109,6 +111,15 @@ def email_group_body(asset: Asset, _size: int, depth: Depth) -> Body:
 FIELD_PROPERTIES: Final = ("name", "description", "dataType", "displayType", "internalName", "updateType")
 
 
+AUDIT_PROPERTIES: Final = ("createdAt", "createdBy", "updatedAt", "updatedBy")
+
+
+def new_contact_field_body(field: Field) -> Body:
+    """A contact field as the answer to its creation shows it: who made it and when is not told [recorded]."""
+    body = contact_field_body(field, Depth.COMPLETE)
+    return {name: value for name, value in body.items() if name not in AUDIT_PROPERTIES}
+
+
 def contact_field_body(field: Field, depth: Depth) -> Body:
     """A contact field."""
     update_type = next(name for name, rule in UPDATE_TYPES.items() if rule == field.update_rule)
@@ -128,6 +139,7 @@ def contact_field_body(field: Field, depth: Depth) -> Body:
         "isReadOnly": format_boolean(field.is_read_only),
         "isRequired": format_boolean(field.data_type is DataType.EMAIL_ADDRESS),
         "isStandard": format_boolean(field.is_standard),
+        "showTrustedVisitorsOnly": "true",
         "updateType": update_type,
     }
 
@@ -175,6 +187,43 @@ def field_values(contact: Contact, catalogue: Catalogue) -> list[Body]:
     ]
 
 
+def in_version(body: Body, version: str, user_ids: Mapping[str, str]) -> Body:
+    """An object as a version of the API shows it: users by their ids, in both; permissions as one text (1.0 [recorded])
+    or as several (2.0 [typed clients]).
+
+    Args:
+        body: of an object, in which users have their names.
+        version: `1.0` or `2.0`.
+        user_ids: of the company, by name in lower case; a name that no user has is left out.
+    """
+    if VERSIONED_PROPERTIES.isdisjoint(body):
+        return body
+    shown: dict[str, Any] = {}
+    for name, value in body.items():
+        if name in USER_PROPERTIES:
+            if str(value).lower() in user_ids:
+                shown[name] = user_ids[str(value).lower()]
+        else:
+            shown[name] = [value] if name == "permissions" and version == "2.0" else value
+    return shown
+
+
+def user_body(account: Account, depth: Depth) -> Body:
+    """A user, who has a name alone: that is the login name too, and the email address if it is one."""
+    user = account.user
+    head = {
+        "type": "User",
+        "id": str(user.id),
+        "createdAt": format_unix(account.created_at),
+        "depth": depth.value,
+        "name": user.name,
+    }
+    if depth is Depth.MINIMAL:
+        return head
+    email = {"emailAddress": user.email_address} if user.email_address else {}
+    return {**head, **email, "isDisabled": format_boolean(account.is_disabled), "loginName": user.name}
+
+
 def page_body(elements: list[Body], query: SearchQuery, total: int) -> Body:
     """The envelope of a search."""
     return {"elements": elements, "page": query.page, "pageSize": query.count, "total": total}
@@ -193,6 +242,12 @@ def property_error_body(failure: Failure, object_type: str) -> Body:
 def parameter_error_body(failure: Failure) -> Body:
     """A wrong query parameter."""
     return {"type": "EndpointParameterError", "parameter": failure.field, **broken_rule(failure)}
+
+
+def malformed_id_body(text: str) -> Body:
+    """An id in a path that is none [documented]."""
+    requirement = {"type": Requirement.ID.value, "isRelativeAllowed": False}
+    return {"type": "EndpointParameterError", "parameter": "id", "requirement": requirement, "value": text}
 
 
 def broken_rule(failure: Failure) -> Mapping[str, object]:

@@ -34,7 +34,10 @@ ASSET: Final[Mapping[str, Schema]] = {
     "createdBy": TEXT,
     "description": TEXT,
     "name": TEXT,
-    "permissions": TEXT,
+    "permissions": {
+        "anyOf": [TEXT, {"type": "array", "items": TEXT}],
+        "description": "A text in 1.0, an array of texts in 2.0.",
+    },
     "updatedBy": TEXT,
 }
 ASSET_REQUIRED: Final = ("type", "id", "createdAt", "depth", "name", "updatedAt")
@@ -58,11 +61,23 @@ FIELD_CHOICES: Final[Mapping[str, Schema]] = {
 }
 
 
+FIELD_PROPERTIES: Final[Mapping[str, Schema]] = {
+    **FIELD_CHOICES,
+    "internalName": TEXT,
+    **dict.fromkeys(("isReadOnly", "isRequired", "isStandard", "showTrustedVisitorsOnly"), BOOLEAN_TEXT),
+}
+NEW_REQUIRED: Final = ("type", "id", "depth", "name")
+
+
+SEARCH_COUNTS: Final[Mapping[str, Schema]] = {
+    name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "total")
+}
+
+
 def make_search(element: str) -> Schema:
     """The envelope of a search."""
-    counts = {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "total")}
     elements = {"type": "array", "items": refer(element)}
-    return make_object({"elements": elements, **counts}, ("elements", "page", "pageSize", "total"))
+    return make_object({"elements": elements, **SEARCH_COUNTS}, ("elements", "page", "pageSize", "total"))
 
 
 REST_SCHEMAS: Final[Mapping[str, Schema]] = {
@@ -94,16 +109,9 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
     "ContactFilter": make_object({**COUNTED, "criteria": OBJECTS, "statement": TEXT, "scope": TEXT}, ASSET_REQUIRED),
     "ContactFilterSearch": make_search("ContactFilter"),
     "ContactFieldRequest": make_object({"name": NAME, "description": TEXT, **FIELD_CHOICES}, ("name",)),
-    "ContactField": make_object(
-        {
-            **ASSET,
-            **FIELD_CHOICES,
-            "internalName": TEXT,
-            "isReadOnly": BOOLEAN_TEXT,
-            "isRequired": BOOLEAN_TEXT,
-            "isStandard": BOOLEAN_TEXT,
-        },
-        ASSET_REQUIRED,
+    "ContactField": make_object({**ASSET, **FIELD_PROPERTIES}, ASSET_REQUIRED),
+    "NewContactField": make_object(
+        {name: ASSET[name] for name in NEW_REQUIRED} | {"description": TEXT, **FIELD_PROPERTIES}, NEW_REQUIRED
     ),
     "ContactFieldSearch": make_search("ContactField"),
     "ContactRequest": make_object(
@@ -129,6 +137,23 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
         "type": "array",
         "items": make_object({"type": TEXT, "id": NUMBER_TEXT, "name": TEXT}, ("type", "id", "name")),
     },
+    "User": make_object(
+        {
+            "type": TEXT,
+            "id": NUMBER_TEXT,
+            "createdAt": TIME_TEXT,
+            "depth": OBJECT["depth"],
+            "name": TEXT,
+            "emailAddress": TEXT,
+            "isDisabled": BOOLEAN_TEXT,
+            "loginName": TEXT,
+        },
+        ("type", "id", "createdAt", "depth", "name"),
+    ),
+    "UserSearch": make_search("User"),
+    "EmptySearch": make_object(
+        {**SEARCH_COUNTS, "elements": {"type": "array", "maxItems": 0}}, ("elements", "page", "pageSize", "total")
+    ),
     "RestFailures": {
         "type": "array",
         "items": make_object(
@@ -137,7 +162,7 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
                 "container": make_object({"type": TEXT, "objectType": TEXT}),
                 "property": TEXT,
                 "parameter": TEXT,
-                "requirement": make_object({"type": TEXT}, ("type",)),
+                "requirement": make_object({"type": TEXT, "isRelativeAllowed": {"type": "boolean"}}, ("type",)),
                 "value": TEXT,
             },
             ("type", "requirement"),
