@@ -348,6 +348,18 @@ def test_depths(api: Api) -> None:
         ("C_DateCreated>1600000000 id>=103", ["eve@elsewhere.org"]),
         ("emailAddress!='*@example.com'", ["ann@b.cd", "bob@b.cd", "eve@elsewhere.org"]),
         ("updatedAt<1600000000", []),
+        ("ContactIDExt=CSTAI000000000102", ["bob@b.cd"]),
+        ("ContactIDExt='cstai000000000101'ContactIDExt='CSTAI000000000103'", ["ann@b.cd", "eve@elsewhere.org"]),
+        ("ContactIDExt='CSTAI102'", []),
+        ("ContactIDExt='CDEMO000000000102'", []),
+        ("ContactIDExt=''", []),
+        ("ContactIDExt='CSTAI00000000010*'id>100", ["ann@b.cd", "bob@b.cd", "eve@elsewhere.org"]),
+        ("ContactIDExt='*0102'", ["bob@b.cd"]),
+        ("ContactIDExt!='*2'id>100", ["ann@b.cd", "eve@elsewhere.org"]),
+        ("ContactIDExt!='CSTAI000000000102'id>100", ["ann@b.cd", "eve@elsewhere.org"]),
+        ("ContactIDExt>'CSTAI000000000101'", ["bob@b.cd", "eve@elsewhere.org"]),
+        ("ContactIDExt>='CSTAI000000000102'ContactIDExt<'CSTAI000000000103'", ["bob@b.cd"]),
+        ("ContactIDExt<='A'", []),
     ],
 )
 def test_search_terms(api: Api, search: str, found: list[str]) -> None:
@@ -381,6 +393,7 @@ def test_pages_and_order(api: Api) -> None:
     ids = [element["id"] for element in answer.json()["elements"]]
     assert (ids, answer.json()["total"], answer.json()["page"]) == (["51", "52", "53"], 98, 17)
     assert api.rest("GET", CONTACTS, params={"count": 50, "page": 2**40}).json()["elements"] == []
+    assert emails(api, count=1, orderBy="ContactIDExt DESC") == ["contact-100@example.com"]
     assert emails(api, count=2, orderBy="id DESC") == ["contact-100@example.com", "contact-99@example.com"]
     assert emails(api, count=2, orderBy="emailAddress", page=2) == ["contact-11@example.com", "contact-12@example.com"]
     ordered = {"orderBy": "name", "search": "id<4", "count": 1}
@@ -389,7 +402,16 @@ def test_pages_and_order(api: Api) -> None:
 
 @pytest.mark.parametrize(
     "search",
-    ["name='a@b.cd'", "emailAddress='a@b.cd'C_EmailAddress='d@e.fg'", "contact-1*", "id=5id=7", "id=5name='contact-*'"],
+    [
+        "name='a@b.cd'",
+        "emailAddress='a@b.cd'C_EmailAddress='d@e.fg'",
+        "contact-1*",
+        "id=5id=7",
+        "id=5name='contact-*'",
+        "ContactIDExt='CSTAI000000000005'",
+        "ContactIDExt='CSTAI00000000000*'id>3",
+        "ContactIDExt>'CSTAI00000000009'",
+    ],
 )
 def test_searches_by_address_and_id_use_an_index(store: CompanyStore, search: str) -> None:
     query = read_search_query({"search": search}, contacts.searchable(STANDARD))

@@ -7,13 +7,15 @@ the Application API; `is_derived` marks what is worked out from other fields whe
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from staithe.domain.limits import LARGE_TEXT_CHARACTERS, TEXT_CHARACTERS
+from staithe.domain.folding import fold
+from staithe.domain.limits import CONTACT_ID, LARGE_TEXT_CHARACTERS, TEXT_CHARACTERS
 
 
 class DataType(StrEnum):
@@ -75,6 +77,8 @@ class Field(Struct, frozen=True):
 
 EMAIL, DATE = DataType.EMAIL_ADDRESS, DataType.DATE
 EXTERNAL_ID_PREFIX: Final = "CSTAI"
+EXTERNAL_ID_DIGITS: Final = 12
+LAST_CHARACTER: Final = "\U0010ffff"
 
 
 def derived(number: int, internal_name: str, name: str, data_type: DataType = DataType.STRING) -> Field:
@@ -164,7 +168,37 @@ class Contact(Struct, frozen=True):
 
 def external_id(contact_id: int) -> str:
     """`ContactIDExt`: a letter C, a marker of four letters and the padded id. The form is Eloqua's, the marker ours."""
-    return f"{EXTERNAL_ID_PREFIX}{contact_id:012d}"
+    return f"{EXTERNAL_ID_PREFIX}{contact_id:0{EXTERNAL_ID_DIGITS}d}"
+
+
+def external_id_span(operator: str, folded: str) -> range:
+    """The ids of contacts, also of those that are not there, whose `ContactIDExt` compares so with a folded text.
+
+    Args:
+        operator: `=`, `<`, `<=`, `>`, `>=`, or `*` for those that begin with the text.
+        folded: the text, without difference of case.
+    """
+    everyone = range(CONTACT_ID + 1)
+    # As texts they have the order that they have as numbers.
+    first = bisect_left(everyone, folded, key=fold_external_id)
+    behind = bisect_right(everyone, folded, key=fold_external_id)
+    match operator:
+        case "*":
+            return everyone[first : bisect_left(everyone, folded + LAST_CHARACTER, key=fold_external_id)]
+        case "<":
+            return everyone[:first]
+        case "<=":
+            return everyone[:behind]
+        case ">":
+            return everyone[behind:]
+        case ">=":
+            return everyone[first:]
+        case _:
+            return everyone[first:behind]
+
+
+def fold_external_id(contact_id: int) -> str:
+    return fold(external_id(contact_id))
 
 
 class Derivation(Struct, frozen=True):

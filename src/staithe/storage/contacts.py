@@ -16,19 +16,32 @@ from sqlalchemy import (
     Update,
     and_,
     bindparam,
+    cast,
     delete,
+    func,
     insert,
+    literal,
+    not_,
     select,
     update,
 )
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.errors import StorageFull
-from staithe.domain.fields import Contact, DataType, FieldValue
+from staithe.domain.fields import (
+    EXTERNAL_ID_DIGITS,
+    EXTERNAL_ID_PREFIX,
+    LAST_CHARACTER,
+    Contact,
+    DataType,
+    FieldValue,
+    external_id_span,
+)
+from staithe.domain.folding import fold
 from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.identifiers import normal_email
 from staithe.domain.limits import CHUNK_IDS, CONTACT_ID, SECOND
-from staithe.domain.list_query import Condition, PropertyType
+from staithe.domain.list_query import ORDERS, Condition, PropertyType
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.storage import counters, dialect, sets
@@ -36,10 +49,12 @@ from staithe.storage.contact_fields import contact_table
 from staithe.storage.known_catalogues import kept_with_catalogue, kept_with_table
 from staithe.storage.listing import columns_of, like, to_sql
 from staithe.storage.searching import find_page
-from staithe.storage.tables import CONTACT, ID_SET, ID_SET_CHUNK
+from staithe.storage.tables import CONTACT, ID_SET, ID_SET_CHUNK, TEXT
+
+EXTERNAL_ID: Final = "ContactIDExt"
+"""No column has it: it is ordered as the ids are, and what it is compared with is turned into ids."""
 
 SEED_ROWS: Final = 100_000
-LAST_CHARACTER: Final = "\U0010ffff"
 
 
 def search_columns(catalogue: Catalogue) -> Iterator[tuple[str, PropertyType, ColumnElement[Any]]]:
@@ -47,6 +62,7 @@ def search_columns(catalogue: Catalogue) -> Iterator[tuple[str, PropertyType, Co
     contact = contact_table(catalogue).c
     yield "id", PropertyType.NUMBER, contact.id
     yield "name", PropertyType.TEXT, contact.email_key
+    yield EXTERNAL_ID, PropertyType.TEXT, contact.id
     for name in ("createdAt", "C_DateCreated"):
         yield name, PropertyType.TIME, contact.created_at // SECOND
     for name in ("updatedAt", "C_DateModified"):
@@ -218,6 +234,8 @@ def search_contacts(connection: Connection, catalogue: Catalogue, query: SearchQ
 
 def to_condition(columns: Mapping[str, ColumnElement[Any]], term: Condition) -> ColumnElement[bool]:
     column = columns[term.name]
+    if term.name == EXTERNAL_ID:
+        return external_id_condition(term.operator, fold(str(term.value)), column)
     is_email = column is columns["emailAddress"]
     if not is_email or term.operator != "=" or not isinstance(term.value, str) or not term.value:
         return to_sql(term, column)
@@ -228,6 +246,24 @@ def to_condition(columns: Mapping[str, ColumnElement[Any]], term: Condition) -> 
     prefix = key.partition("*")[0]
     # Not BETWEEN: PostgreSQL takes no collation behind it, and every text has one here.
     return and_(column >= prefix, column <= prefix + LAST_CHARACTER, like(column, key))
+
+
+def external_id_condition(operator: str, value: str, contact_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """What `ContactIDExt` is compared with, folded, as a condition on ids; only a `*` amid it needs every contact."""
+    prefix, wildcard, rest = value.partition("*")
+    if operator in ORDERS:
+        return is_within(contact_id, external_id_span(operator, value))
+    if rest.strip("*"):
+        # The last of more digits than there are are those of the id, with zeros before it.
+        digits = func.substr(cast(contact_id + 10**EXTERNAL_ID_DIGITS, TEXT), 2)
+        found = like(literal(EXTERNAL_ID_PREFIX, TEXT) + digits, value)
+    else:
+        found = is_within(contact_id, external_id_span("*" if wildcard else "=", prefix))
+    return not_(found) if operator == "!=" else found
+
+
+def is_within(contact_id: ColumnElement[int], ids: range) -> ColumnElement[bool]:
+    return and_(contact_id >= ids.start, contact_id < ids.stop)
 
 
 SELECT_ANY: Final = select(CONTACT.c.id).limit(1)
