@@ -13,6 +13,7 @@ from tests.support.api import UNSUBSCRIBE, add_to_list
 
 BULK = "/api/bulk/2.0"
 REST = "/api/REST/1.0"
+CLOUD = "/api/cloud/1.0"
 JSON, CSV, FORM = "application/json", "text/csv", "application/x-www-form-urlencoded"
 CONTACT_FIELDS = {"email": "{{Contact.Field(C_EmailAddress)}}", "first": "{{Contact.Field(C_FirstName)}}"}
 CRITERION = {
@@ -97,6 +98,19 @@ def application_api() -> list[Request]:
     ]
 
 
+def apps() -> list[Request]:
+    """What apps tell of their instances, and a decision's answer."""
+    instance = "/instances/7b95fe48-6598-43e8-8fd1-dcb40cf83ef6"
+    configuration = {"recordDefinition": CONTACT_FIELDS, "requiresConfiguration": False, "height": 256}
+    return [
+        *(
+            Request("PUT", f"{CLOUD}/{service}{instance}").with_json(configuration)
+            for service in ("actions", "feeders")
+        ),
+        Request("POST", f"{CLOUD}/decisions{instance}/contacts/1").with_json({"decision": "yes"}),
+    ]
+
+
 def logins() -> list[Request]:
     """OAuth: the page, its form, and tokens."""
     authorize = (("response_type", "code"), ("client_id", "c"), ("redirect_uri", "https://a.example/b"), ("state", "s"))
@@ -126,6 +140,6 @@ def seeds() -> tuple[Request, ...]:
         for method in methods
     ]
     started = Request("POST", f"{BULK}/syncs").with_json({"syncedInstanceUri": "/contacts/imports/1"})
-    with_bodies = [*definitions(), *uploads(), *application_api(), *logins(), started]
+    with_bodies = [*definitions(), *uploads(), *application_api(), *apps(), *logins(), started]
     # What has a body has the most to go wrong.
     return (*operations, *with_bodies * (1 + len(operations) // len(with_bodies)))

@@ -44,6 +44,7 @@ REST_SEARCHES = (
     "/assets/contact/filters",
     "/assets/email/groups",
 )
+APP_INSTANCE = "/api/cloud/1.0/actions/instances/7b95fe48-6598-43e8-8fd1-dcb40cf83ef6"
 OF_A_SYNC = ("logs", "rejects", "data")
 
 
@@ -78,6 +79,7 @@ def fill(api: Api) -> Waiting:
     api.upload(imports, [{"email": f"new{n}@x.yz", "first": "N", "number": "1", "date": ""} for n in range(50)])
     csv = "email,first,text\nOdd.1@Example.com,changed,\nno address,x,y\n"
     api.upload(imports, csv.encode(), **{"content-type": "text/csv"})
+    api.call("PUT", APP_INSTANCE, json={"recordDefinition": FIELDS, "requiresConfiguration": False}).raise_for_status()
     return Waiting(sync_actions=joins, imports=imports)
 
 
@@ -147,6 +149,7 @@ def everything(api: Api) -> dict[str, tuple[int, Any]]:
                 read(api, seen, f"{one}/{element['id']}/membership")
     for path in ("/data/contact/7", "/data/contact/9999", "/assets/contact/list/2", "/assets/contact/list/99"):
         read(api, seen, "/api/REST/1.0" + path)
+    read(api, seen, APP_INSTANCE)
     return seen
 
 

@@ -15,6 +15,7 @@ from staithe.app import App
 from staithe.domain.elements import ELEMENTS_BY_NAME, OPERATIONS
 from staithe.domain.errors import Failure, RequestError, ValidationFailed
 from staithe.http import (
+    app_instances,
     downloads,
     errors,
     health,
@@ -53,7 +54,7 @@ HOST: Final = re.compile(r"[A-Za-z0-9!$&'()*+,;=\-._~:\[\]@%]*")
 def build_application(app: App) -> Rim:
     """The whole HTTP side of a server as an ASGI application."""
     observed_guesses.observe(app.logins.guesses)
-    routes = [*bulk_routes(app), *rest_routes(app), *public_routes(app)]
+    routes = [*bulk_routes(app), *rest_routes(app), *app_routes(app), *public_routes(app)]
     return Rim(routes, app.settings.request_timeout_seconds)
 
 
@@ -89,6 +90,14 @@ def rest_routes(app: App) -> list[Route]:
     ]
 
 
+def app_routes(app: App) -> list[Route]:
+    """The routes of the API of apps: errors are those of the Bulk API."""
+    return [
+        Route(o.method, o.path, partial(answer_call, app, o.perform, errors.to_answer), BULK_MEDIA_TYPE)
+        for o in app_instances.OPERATIONS
+    ]
+
+
 def public_routes(app: App) -> list[Route]:
     """What needs no login, and what says who is logged in."""
 
@@ -121,7 +130,8 @@ async def answer_call(
         caller = await authenticate(app, request, writes=request.method not in READING)
         deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
         body = await read_object(request, deadline)
-        call = Call(app, caller, read_id(request.path_parameters), read_parameters(request.query), body)
+        in_path = request.path_parameters
+        call = Call(app, caller, read_id(in_path), read_parameters(request.query), body, in_path)
         return perform(call) if at_once else await anyio.to_thread.run_sync(perform, call)
     except RequestError as error:
         return to_answer(error)

@@ -47,13 +47,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of a verified caller: parameters by lower-case name, `id` 0 if the path has none."""
+    """A request of a verified caller: parameters by lower-case name, `id` 0 if the path has none.
+
+    `path` has what stands in the path where the route has a name.
+    """
 
     app: App
     caller: Caller
     id: int
     parameters: Mapping[str, str]
     body: bytes
+    path: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_id(path_parameters: Mapping[str, object]) -> int:
@@ -62,7 +66,15 @@ def read_id(path_parameters: Mapping[str, object]) -> int:
     Raises:
         MalformedId: it is no number that could be an id.
     """
-    text = str(path_parameters.get("id", "0"))
+    return read_number(str(path_parameters.get("id", "0")))
+
+
+def read_number(text: str) -> int:
+    """The id that a segment of a path is.
+
+    Raises:
+        NotFound: it is no number that could be an id.
+    """
     if not (text.isascii() and text.isdigit() and len(text) <= ID_DIGITS):
         raise MalformedId(text)
     return int(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
@@ -11,11 +12,12 @@ from msgspec import Struct
 from staithe import __version__
 from staithe.domain.elements import OPERATIONS
 from staithe.domain.limits import DATA_PAGE_RECORDS, PAGE_ITEMS
-from staithe.http import rest
+from staithe.http import app_instances, rest
 from staithe.http.bulk import EXTRA_OPERATIONS, find_handler
 from staithe.http.calls import Answer
 from staithe.http.errors import BULK_ROOT
 from staithe.http.openapi_login import LOGIN_PATHS, SECURITY_SCHEMES
+from staithe.wire.app_instances import APP_SCHEMAS
 from staithe.wire.login_schemas import LOGIN_SCHEMAS
 from staithe.wire.rest_schemas import REST_SCHEMAS
 from staithe.wire.schemas import SCHEMAS, Schema, refer
@@ -43,6 +45,12 @@ UPLOAD_HEADERS: Final = (
     ("Idempotency-Key", {"type": "string", "maxLength": 255}),
     ("Content-Encoding", {"type": "string", "enum": ["gzip", "identity"]}),
 )
+NUMBER: Final[Schema] = {"type": "integer", "minimum": 1}
+IN_PATH: Final[Mapping[str, Schema]] = {
+    "id": NUMBER,
+    "contactId": NUMBER,
+    "instanceId": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$"},
+}
 REFUSALS: Final[Mapping[str, str]] = {
     "400": "Something in the request is wrong: `failures` says what.",
     "401": "No login, or a wrong one.",
@@ -100,10 +108,15 @@ def rest_entries() -> Iterator[Entry]:
         yield Entry(operation.method, operation.path, operation.takes, operation.gives, status, parameters)
 
 
+def app_entries() -> Iterator[Entry]:
+    """The operations of the API of apps."""
+    for operation in app_instances.OPERATIONS:
+        yield Entry(operation.method, operation.path, operation.takes, operation.gives, "200")
+
+
 def describe(entry: Entry) -> dict[str, Any]:
     """One operation object."""
     name = "".join(part.strip("{}").title() for part in entry.path.replace(".", "_").split("/"))
-    in_path = [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}]
     success: dict[str, Any] = {"description": "Done."}
     if entry.gives:
         success["content"] = {"application/json": {"schema": refer(entry.gives)}}
@@ -113,13 +126,18 @@ def describe(entry: Entry) -> dict[str, Any]:
     return {
         "operationId": entry.method.lower() + name,
         "parameters": [
-            *(in_path if "{id}" in entry.path else []),
+            *({"name": n, "in": "path", "required": True, "schema": IN_PATH[n]} for n in named_in(entry.path)),
             *({"name": n, "in": "query", "schema": schema} for n, schema in entry.parameters),
             *({"name": n, "in": "header", "schema": schema} for n, schema in entry.headers),
         ],
         **({"requestBody": request_body(entry.takes)} if entry.takes else {}),
         "responses": responses,
     }
+
+
+def named_in(path: str) -> list[str]:
+    """The names that stand in a path in place of what is asked for."""
+    return re.findall(r"{(\w+)}", path)
 
 
 def request_body(schema: str) -> dict[str, Any]:
@@ -130,7 +148,7 @@ def request_body(schema: str) -> dict[str, Any]:
 
 
 def refusal(entry: Entry, status: str) -> dict[str, Any]:
-    is_rest = not entry.path.startswith(BULK_ROOT)
+    is_rest = entry.path.startswith(rest.REST_ROOT)
     schema = "Error" if status != "400" else "RestFailures" if is_rest else "Failures"
     schemas = [refer(schema), *([refer("RestFailures"), refer("Error")] if is_rest else [])]
     chosen = {"anyOf": schemas} if is_rest else schemas[0]
@@ -142,7 +160,7 @@ def refusal(entry: Entry, status: str) -> dict[str, Any]:
 def build_document() -> dict[str, Any]:
     """The whole document."""
     paths: dict[str, dict[str, Any]] = {**LOGIN_PATHS}
-    for entry in (*bulk_entries(), *rest_entries()):
+    for entry in (*bulk_entries(), *rest_entries(), *app_entries()):
         paths.setdefault(entry.path, {})[entry.method.lower()] = describe(entry)
     return {
         "openapi": "3.1.0",
@@ -156,7 +174,7 @@ def build_document() -> dict[str, Any]:
         "paths": paths,
         "components": {
             "securitySchemes": SECURITY_SCHEMES,
-            "schemas": {**SCHEMAS, **REST_SCHEMAS, **LOGIN_SCHEMAS},
+            "schemas": {**SCHEMAS, **REST_SCHEMAS, **APP_SCHEMAS, **LOGIN_SCHEMAS},
         },
     }
 

@@ -301,6 +301,16 @@ SYNC_CREATION: Final = Table(
     Index("sync_creation_by_time", "created_at"),
 )
 
+SERVICE_INSTANCE: Final = Table(
+    "service_instance",
+    METADATA,
+    Column("service", TEXT, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    Column("configuration", TEXT, nullable=False),
+    *audit_columns(),
+)
+"""Instances of app services: `id` is 32 hex digits, `configuration` a JSON object."""
+
 CONTROL_METADATA: Final = MetaData()
 
 COMPANY: Final = Table(
