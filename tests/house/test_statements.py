@@ -44,6 +44,7 @@ EXEMPT: Final[Mapping[str, str]] = {
     "listing.read_page": "made from a list query",
     "postgres_exports.record_reader": "made from an export's definition, once a sync",
     "schema": "migrations: a store is asked once, when it is opened",
+    "searching.find_among": "made from a search",
     "searching.find_page": "made from a search",
     "sqlite_exports.record_reader": "made from an export's definition, once a sync",
     "syncs.release_leases": "escapes the name of a worker that is gone",

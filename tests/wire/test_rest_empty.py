@@ -51,6 +51,8 @@ def test_a_malformed_id_is_refused_as_documented(api: Api, text: str) -> None:
     value = "\u0661" if text.startswith("%") else text
     requirement = {"type": "IdRequirement", "isRelativeAllowed": False}
     body = [{"type": "EndpointParameterError", "parameter": "id", "requirement": requirement, "value": value}]
+    answer = api.rest("GET", f"/data/contact/1/email/group/{text}/subscription")
+    assert (answer.status_code, answer.json()) == (400, [{**body[0], "parameter": "groupId"}])
     for method, path in (
         ("GET", f"/api/REST/1.0/assets/contact/list/{text}"),
         ("PUT", f"/api/REST/2.0/assets/contact/field/{text}"),

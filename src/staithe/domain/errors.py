@@ -9,7 +9,7 @@ StaitheError
     │   └── InvalidToken    an access token that is unknown or has ended
     ├── NotAllowed          the login's role lacks the right
     ├── NotFound            there is no such thing, nor was there
-    │   └── MalformedId     nothing can have the id in the path           (text)
+    │   └── MalformedId     nothing can have the id in the path           (name, text)
     ├── Gone                it existed, and was deleted or expired
     ├── Conflict            it is in use right now, or was said otherwise before
     ├── InUse               something else names it, so it cannot be deleted
@@ -94,8 +94,9 @@ class NotFound(RequestError):
 class MalformedId(NotFound):
     """The id in a path is none that anything could have."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, name: str, text: str) -> None:
         super().__init__(f"There is nothing with the id {text}.", "Ids are whole numbers from 1 up.")
+        self.name = name
         self.text = text
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from staithe.domain.app_instances import SERVICES, read_instance_id
 from staithe.domain.errors import NotFound
-from staithe.http.calls import Answer, Call, read_number
+from staithe.http.calls import Answer, Call, read_id
 from staithe.services import app_instances
 from staithe.wire import app_instances as wire
 
@@ -51,7 +51,7 @@ def configure_instance(service: str, call: Call) -> Answer:
 
 
 def answer_decision(call: Call) -> Answer:
-    contact_id = read_number(call.path["contactId"])
+    contact_id = read_id(call.path, "contactId")
     decision = app_instances.decide(call.caller, instance_of(call), contact_id, wire.read_decision(call.body))
     return Answer(200, {"decision": decision})
 

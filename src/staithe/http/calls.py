@@ -60,23 +60,15 @@ class Call:
     path: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_id(path_parameters: Mapping[str, object]) -> int:
+def read_id(path_parameters: Mapping[str, object], name: str = "id") -> int:
     """The id in a path; 0 if it has none.
 
     Raises:
         MalformedId: it is no number that could be an id.
     """
-    return read_number(str(path_parameters.get("id", "0")))
-
-
-def read_number(text: str) -> int:
-    """The id that a segment of a path is.
-
-    Raises:
-        NotFound: it is no number that could be an id.
-    """
+    text = str(path_parameters.get(name, "0"))
     if not (text.isascii() and text.isdigit() and len(text) <= ID_DIGITS):
-        raise MalformedId(text)
+        raise MalformedId(name, text)
     return int(text)
 
 

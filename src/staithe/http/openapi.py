@@ -49,6 +49,7 @@ NUMBER: Final[Schema] = {"type": "integer", "minimum": 1}
 IN_PATH: Final[Mapping[str, Schema]] = {
     "id": NUMBER,
     "contactId": NUMBER,
+    "groupId": NUMBER,
     "instanceId": {"type": "string", "pattern": "^[0-9a-fA-F]{32}$"},
 }
 REFUSALS: Final[Mapping[str, str]] = {
@@ -58,7 +59,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     "404": "There is no such thing, nor was there.",
     "409": "The present state forbids it.",
     "410": "It was deleted, or has expired.",
-    "412": "A definition names it.",
+    "412": "Something else names it.",
     "413": "The request is too large, or the staging quota is full.",
     "429": "The company is over a limit of its own: see Retry-After.",
     "500": "A fault of the server: the error id stands in its log.",

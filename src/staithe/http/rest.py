@@ -12,11 +12,11 @@ from staithe.domain.assets import Asset
 from staithe.domain.search_query import Depth, read_depth
 from staithe.http.calls import Answer, Call
 from staithe.http.rest_empty import empty_operations
+from staithe.http.rest_members import contact_body, member_operations
 from staithe.http.rest_operation import RestOperation, read_query
 from staithe.http.rest_segments import segment_operations
 from staithe.http.rest_users import user_operations
 from staithe.services import assets, contact_fields, contacts
-from staithe.services.contacts import ContactView
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
 from staithe.wire import rest as wire
 from staithe.wire.bulk import Body
@@ -67,11 +67,6 @@ def change_asset(kind: AssetKind, call: Call) -> Answer:
 def delete_asset(kind: AssetKind, call: Call) -> Answer:
     assets.delete(call.caller, kind.name, call.id)
     return Answer(200)
-
-
-def contact_body(view: ContactView, depth: Depth = Depth.COMPLETE) -> Body:
-    states = {"is_subscribed": view.is_subscribed, "is_bounced": view.is_bounced}
-    return wire.contact_body(view.contact, view.catalogue, depth, **states)
 
 
 def search_contacts(call: Call) -> Answer:
@@ -162,6 +157,7 @@ OPERATIONS: Final = tuple(
         segment_operations,
         field_operations,
         contact_operations,
+        member_operations,
         user_operations,
         empty_operations,
     )

@@ -71,5 +71,5 @@ def property_errors(error: ValidationFailed, object_type: str) -> Answer:
 def to_answer(error: RequestError) -> Answer:
     """A refused request: a list of what is wrong with it, or the body that the Bulk API gives too."""
     if isinstance(error, MalformedId):
-        return Answer(HTTPStatus.BAD_REQUEST, [wire.malformed_id_body(error.text)])
+        return Answer(HTTPStatus.BAD_REQUEST, [wire.malformed_id_body(error.name, error.text)])
     return property_errors(error, "") if isinstance(error, ValidationFailed) else errors.to_answer(error)

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from staithe.domain.assets import Asset
-from staithe.domain.search_query import Depth, read_depth
+from staithe.domain.search_query import Depth, SearchQuery, read_depth
 from staithe.http.calls import Answer, Call
 from staithe.http.rest_operation import RestOperation, read_query
 from staithe.services import assets, segments
@@ -40,9 +41,19 @@ CRITERIA_KINDS: Final = (
 
 
 def search(kind: CriteriaKind, call: Call) -> Answer:
-    query = read_query(call, SEARCHABLE)
+    return answer_search(kind, call, read_query(call, SEARCHABLE))
+
+
+def answer_search(kind: CriteriaKind, call: Call, query: SearchQuery) -> Answer:
     found, total = segments.search(call.caller, kind.name, query)
     return Answer(200, wire.page_body([kind.to_body(asset, query.depth) for asset in found], query, total))
+
+
+def search_recent(kind: CriteriaKind, call: Call) -> Answer:
+    query = read_query(call, SEARCHABLE)
+    if not query.order_by:
+        query = msgspec.structs.replace(query, order_by="updatedAt", descending=True)
+    return answer_search(kind, call, query)
 
 
 def create(kind: CriteriaKind, call: Call) -> Answer:
@@ -70,10 +81,12 @@ def recount(kind: CriteriaKind, call: Call) -> Answer:
 
 
 def segment_operations(root: str) -> Iterator[RestOperation]:
-    """The operations on segments and filters; `queue` counts a segment's contacts anew."""
+    """The operations on segments and filters; `queue` counts contacts anew, `recent` begins with the last."""
     for kind in CRITERIA_KINDS:
         name, one = kind.object_type, f"{root}{kind.path}/{{id}}"
         yield RestOperation("GET", f"{root}{kind.path}s", partial(search, kind), name, gives=f"{name}Search")
+        recent = partial(search_recent, kind)
+        yield RestOperation("GET", f"{root}{kind.path}s/recent", recent, name, gives=f"{name}Search")
         yield RestOperation("POST", root + kind.path, partial(create, kind), name, f"{name}Request", name)
         yield RestOperation("GET", one, partial(get, kind), name, gives=name)
         yield RestOperation("PUT", one, partial(change, kind), name, f"{name}Request", name)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from staithe.domain.catalogue import Catalogue
-from staithe.domain.errors import StorageFull
+from staithe.domain.errors import Busy, StorageFull
 from staithe.domain.fields import (
     EXTERNAL_ID_DIGITS,
     EXTERNAL_ID_PREFIX,
@@ -48,7 +48,7 @@ from staithe.storage import counters, dialect, sets
 from staithe.storage.contact_fields import contact_table
 from staithe.storage.known_catalogues import kept_with_catalogue, kept_with_table
 from staithe.storage.listing import columns_of, like, to_sql
-from staithe.storage.searching import find_page
+from staithe.storage.searching import find_among, find_page
 from staithe.storage.tables import CONTACT, ID_SET, ID_SET_CHUNK, TEXT
 
 EXTERNAL_ID: Final = "ContactIDExt"
@@ -220,6 +220,7 @@ def search_contacts(connection: Connection, catalogue: Catalogue, query: SearchQ
     All contacts by id, and those with given addresses, take no longer however many contacts there are.
     """
     table = contact_table(catalogue)
+    refuse_deleted(query, catalogue)
     if query.has_conditions or query.descending or query.order_by not in ("", "id"):
         size = sets.set_size(connection, CONTACTS_SET)
         columns = columns_by_property(catalogue)
@@ -230,6 +231,30 @@ def search_contacts(connection: Connection, catalogue: Catalogue, query: SearchQ
     page = list(everyone.page(query.offset, query.count))
     found = connection.execute(select_contacts(table), {"ids": page})
     return [to_contact(row, catalogue) for row in found], len(everyone)
+
+
+def refuse_deleted(query: SearchQuery, catalogue: Catalogue) -> None:
+    """A query is read before its transaction begins, so that fields can be deleted in between.
+
+    Raises:
+        Busy: it names one.
+    """
+    names = {term.name for term in (*query.alternatives, *query.restrictions)} | ({query.order_by} - {""})
+    gone = names - searchable(catalogue).keys()
+    if gone:
+        raise Busy(f"The contact field {min(gone)} has just been deleted.", "Send the request again.")
+
+
+def search_among(
+    connection: Connection, catalogue: Catalogue, query: SearchQuery, members: IdSet
+) -> tuple[list[Contact], int]:
+    """One page of the contacts that a search finds among some, and how many there are; by id unless ordered."""
+    refuse_deleted(query, catalogue)
+    table, columns = contact_table(catalogue), columns_by_property(catalogue)
+    page, total = find_among(connection, table, columns, query, partial(to_condition, columns), members)
+    rows = connection.execute(select_contacts(table), {"ids": page})
+    found = {row.id: to_contact(row, catalogue) for row in rows}
+    return [found[contact_id] for contact_id in page if contact_id in found], total
 
 
 def to_condition(columns: Mapping[str, ColumnElement[Any]], term: Condition) -> ColumnElement[bool]:

@@ -208,6 +208,17 @@ def in_version(body: Body, version: str, user_ids: Mapping[str, str]) -> Body:
     return shown
 
 
+def subscription_body(contact_id: int, group: Asset, depth: Depth, *, is_subscribed: bool) -> Body:
+    """What a contact is in an email group. Source: the models of public clients."""
+    return {
+        "type": "ContactEmailSubscription",
+        "depth": depth.value,
+        "contactId": str(contact_id),
+        "emailGroup": {"type": "EmailGroup", "id": str(group.id), "name": group.name},
+        "isSubscribed": format_boolean(is_subscribed),
+    }
+
+
 def user_body(account: Account, depth: Depth) -> Body:
     """A user, who has a name alone: that is the login name too, and the email address if it is one."""
     user = account.user
@@ -244,10 +255,10 @@ def parameter_error_body(failure: Failure) -> Body:
     return {"type": "EndpointParameterError", "parameter": failure.field, **broken_rule(failure)}
 
 
-def malformed_id_body(text: str) -> Body:
+def malformed_id_body(name: str, text: str) -> Body:
     """An id in a path that is none [documented]."""
     requirement = {"type": Requirement.ID.value, "isRelativeAllowed": False}
-    return {"type": "EndpointParameterError", "parameter": "id", "requirement": requirement, "value": text}
+    return {"type": "EndpointParameterError", "parameter": name, "requirement": requirement, "value": text}
 
 
 def broken_rule(failure: Failure) -> Mapping[str, object]:

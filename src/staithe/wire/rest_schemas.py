@@ -137,6 +137,18 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
         "type": "array",
         "items": make_object({"type": TEXT, "id": NUMBER_TEXT, "name": TEXT}, ("type", "id", "name")),
     },
+    "ContactEmailSubscriptionRequest": make_object({"isSubscribed": BOOLEAN_TEXT}, ("isSubscribed",)),
+    "ContactEmailSubscription": make_object(
+        {
+            "type": TEXT,
+            "depth": OBJECT["depth"],
+            "contactId": NUMBER_TEXT,
+            "emailGroup": make_object({"type": TEXT, "id": NUMBER_TEXT, "name": TEXT}, ("type", "id", "name")),
+            "isSubscribed": BOOLEAN_TEXT,
+        },
+        ("type", "contactId", "emailGroup", "isSubscribed"),
+    ),
+    "ContactEmailSubscriptionSearch": make_search("ContactEmailSubscription"),
     "User": make_object(
         {
             "type": TEXT,
