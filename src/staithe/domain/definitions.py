@@ -25,8 +25,8 @@ from staithe.domain.definition_reader import (
 )
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
-from staithe.domain.fields import DataType
-from staithe.domain.filter_language import parse_filter
+from staithe.domain.fields import DataType, Field
+from staithe.domain.filter_language import Comparison, Membership, leaves_of, parse_filter
 from staithe.domain.filter_reader import containers_of, read_filter
 from staithe.domain.identifiers import IdentifierKind
 from staithe.domain.import_priorities import PRIORITIES_BY_ID
@@ -163,6 +163,16 @@ def assets_of(definition: Definition) -> list[tuple[str, int]]:
     if isinstance(definition, ExportDefinition) and definition.filter is not None:
         named |= set(containers_of(parse_filter(definition.filter)))
     return sorted(named)
+
+
+def names_field(definition: Definition, field: Field) -> bool:
+    """Whether its fields or its filter name a contact field."""
+    statements = list(definition.fields.values())
+    if isinstance(definition, ExportDefinition) and definition.filter is not None:
+        leaves = leaves_of(parse_filter(definition.filter))
+        statements += [leaf.statement for leaf in leaves if isinstance(leaf, Comparison | Membership)]
+    named = parse_field_statement(field.statement).canonical
+    return any(parse_field_statement(statement).canonical == named for statement in statements)
 
 
 def destinations_of(definition: Definition) -> list[tuple[str, int]]:

@@ -45,6 +45,10 @@ class CriteriaFilter(Struct, frozen=True):
     statement: str
     name: str = ""
 
+    def fields(self) -> set[int]:
+        """The ids of the contact fields that it compares."""
+        return {criterion.field_id for criterion in self.criteria}
+
 
 class SegmentElement(Struct, frozen=True, omit_defaults=True):
     """A contact list, a shared filter, or a filter of the segment's own; `is_included` false takes its contacts out."""
@@ -64,6 +68,10 @@ class Segment(Struct, frozen=True):
         """The lists and shared filters that it names, as (kind, id), each once."""
         lists = {("contactlist", e.list_id) for e in self.elements if e.list_id}
         return sorted(lists | {("contactfilter", e.filter_id) for e in self.elements if e.filter_id})
+
+    def fields(self) -> set[int]:
+        """The ids of the contact fields that its own filters compare."""
+        return {field_id for e in self.elements if e.filter is not None for field_id in e.filter.fields()}
 
 
 ToFilter = Callable[[str, str], Filter]

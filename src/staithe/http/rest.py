@@ -118,6 +118,11 @@ def change_field(call: Call) -> Answer:
     return Answer(200, wire.contact_field_body(contact_fields.change(call.caller, call.id, properties), Depth.COMPLETE))
 
 
+def delete_field(call: Call) -> Answer:
+    contact_fields.delete(call.caller, call.id)
+    return Answer(200)
+
+
 def asset_operations(root: str) -> Iterator[RestOperation]:
     """The operations on lists and groups."""
     for kind in ASSET_KINDS:
@@ -147,6 +152,7 @@ def field_operations(root: str) -> Iterator[RestOperation]:
     yield RestOperation("POST", f"{root}/assets/contact/field", create_field, name, f"{name}Request", f"New{name}")
     yield RestOperation("GET", one, get_field, name, gives=name)
     yield RestOperation("PUT", one, change_field, name, f"{name}Request", name)
+    yield RestOperation("DELETE", one, delete_field, name)
 
 
 OPERATIONS: Final = tuple(

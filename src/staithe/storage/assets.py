@@ -134,6 +134,14 @@ def search_assets(connection: Connection, kind: str, query: SearchQuery) -> tupl
     return [to_asset(row) for row in rows], total
 
 
+SELECT_ALL: Final = {kind: select(table).order_by(table.c.id) for kind, table in TABLES.items()}
+
+
+def all_assets(connection: Connection, kind: str) -> list[Asset]:
+    """Every asset of a kind, by id."""
+    return [to_asset(row) for row in connection.execute(SELECT_ALL[kind])]
+
+
 SELECT_LISTS: Final = (
     select(CONTACT_LIST).where(CONTACT_LIST.c.id.in_(bindparam("ids", expanding=True))).order_by(CONTACT_LIST.c.id)
 )

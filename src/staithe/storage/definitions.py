@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -121,6 +121,18 @@ def name_assets(connection: Connection, key: DefinitionKey, assets: Iterable[tup
 def forget_assets(connection: Connection, key: DefinitionKey) -> None:
     """A definition or a segment names nothing any more."""
     connection.execute(DELETE_ASSETS, parameters_of(key))
+
+
+SELECT_ALL: Final = select(DEFINITION).order_by(DEFINITION.c.kind, DEFINITION.c.id)
+ROWS_AT_ONCE: Final = 1000
+
+
+def definitions_with(connection: Connection, text: str) -> Iterator[StoredDefinition]:
+    """The definitions of all kinds in which a text of ASCII stands, in any case: reads all of them."""
+    wanted = text.lower().encode()
+    for row in connection.execute(SELECT_ALL, execution_options={"yield_per": ROWS_AT_ONCE}):
+        if wanted in row.body.lower():
+            yield to_definition(row)
 
 
 def mark_synced(connection: Connection, key: DefinitionKey, at: int) -> None:

@@ -131,8 +131,9 @@ ERRORS: Final = (exc.DBAPIError, exc.TimeoutError, psycopg.Error)
 """What a statement raises: SQLAlchemy's own, or the driver's if the rows went straight to it."""
 
 CANCELLED_STATE: Final = "57014"
-BUSY_STATES: Final = ("40001", "40P01", "55P03", CANCELLED_STATE, "53000", "53200", "53300", "53400")
-"""Serialization, deadlock, lock time-out, cancelled, and too little of what the server has."""
+BUSY_STATES: Final = ("40001", "40P01", "55P03", CANCELLED_STATE, "53000", "53200", "53300", "53400", "42703")
+"""Serialization, deadlock, lock time-out, cancelled, too little of what the server has, and a column that is not there:
+that of a contact field which another transaction has just deleted, as one knows the fields that were when it began."""
 FULL_STATES: Final = ("53100",)
 DAMAGED_STATES: Final = ("XX001", "XX002")
 LOST_STATES: Final = ("57P01", "57P02", "57P03", "57P05", "25006")
