@@ -45,6 +45,16 @@ REST_SEARCHES = (
     "/assets/email/groups",
 )
 APP_INSTANCE = "/api/cloud/1.0/actions/instances/7b95fe48-6598-43e8-8fd1-dcb40cf83ef6"
+SINGLE = (
+    "/data/contact/7",
+    "/data/contact/9999",
+    "/assets/contact/list/2",
+    "/assets/contact/list/99",
+    "/data/contacts/list/1?search=id>5",
+    "/data/contacts/segment/1",
+    "/assets/contact/segments/recent",
+    "/data/contact/7/email/groups/subscription",
+)
 OF_A_SYNC = ("logs", "rejects", "data")
 
 
@@ -129,7 +139,7 @@ def export(api: Api, list_id: int) -> None:
 
 
 def everything(api: Api) -> dict[str, tuple[int, Any]]:
-    """Path -> (status, body) of all that can be read of a company."""
+    """Path -> (status, body) of all that can be read of a company; users by names, as a restore numbers them anew."""
     seen: dict[str, tuple[int, Any]] = {}
     for path in CONTAINERS:
         for uri in [item["uri"] for item in read(api, seen, "/api/bulk/2.0" + path)["items"]]:
@@ -147,10 +157,23 @@ def everything(api: Api) -> dict[str, tuple[int, Any]]:
             read(api, seen, f"{one}/{element['id']}")
             if path == "/data/contacts":
                 read(api, seen, f"{one}/{element['id']}/membership")
-    for path in ("/data/contact/7", "/data/contact/9999", "/assets/contact/list/2", "/assets/contact/list/99"):
-        read(api, seen, "/api/REST/1.0" + path)
+    for path in SINGLE:
+        read(api, seen, "/api/REST/2.0" + path)
     read(api, seen, APP_INSTANCE)
-    return seen
+    names = {user["id"]: user["name"] for user in api.rest("GET", "/system/users").json()["elements"]}
+    return {path: (status, with_names(body, names)) for path, (status, body) in seen.items()}
+
+
+def with_names(body: Any, names: dict[str, str]) -> Any:
+    """A body with the names of users in place of their ids."""
+    if isinstance(body, list):
+        return [with_names(item, names) for item in body]
+    if not isinstance(body, dict):
+        return body
+    return {
+        key: names.get(value, value) if key in ("createdBy", "updatedBy") else with_names(value, names)
+        for key, value in body.items()
+    }
 
 
 def read(api: Api, seen: dict[str, tuple[int, Any]], path: str, accept: str = "application/json") -> Any:

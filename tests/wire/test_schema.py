@@ -23,6 +23,7 @@ from tests.support import bare
 from tests.support.server import RunningServer
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "operations.txt"
+REST_1, REST_2 = "/api/REST/1.0/", "/api/REST/2.0/"
 NAMED_CHECKS = ("not_a_server_error", "response_schema_conformance", "content_type_conformance")
 
 
@@ -101,7 +102,21 @@ def test_schemathesis_knows_every_operation() -> None:
     assert list(all_operations()) == labels()
 
 
-@pytest.mark.parametrize("label", labels())
+def labels_to_test() -> list[str]:
+    """Every operation, but of the two versions of the Application API each in turn: the same code answers both."""
+    first = [label for label in labels() if REST_1 in label]
+    second = [label.replace(REST_1, REST_2) for label in first]
+    others = [label for label in labels() if REST_1 not in label and REST_2 not in label]
+    return [*others, *first[::2], *second[1::2]]
+
+
+def test_both_versions_of_the_application_api_have_the_same_operations() -> None:
+    first, second = ([label for label in labels() if root in label] for root in (REST_1, REST_2))
+    assert [label.replace(REST_1, REST_2) for label in first] == second
+    assert len(first) == len(set(first)) > 20
+
+
+@pytest.mark.parametrize("label", labels_to_test())
 def test_no_request_makes_the_server_fail(
     label: str, server: RunningServer, login: str, session: requests.Session
 ) -> None:
