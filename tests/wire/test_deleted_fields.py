@@ -134,6 +134,27 @@ def test_built_in_fields_stay_readers_delete_nothing_and_what_never_was_is_not_f
     assert api.rest("GET", f"{FIELD}/100313").status_code == 200
 
 
+def test_when_postgresql_counts_too_many_deleted_columns_it_is_said(
+    api: Api, store: CompanyStore, database_kind: str
+) -> None:
+    if database_kind == "postgresql":
+        names = [f"deleted{number}" for number in range(1600 - len(columns_of(store)))]
+        with store.database.write() as connection:
+            for verb, end in (("ADD", " int"), ("DROP", "")):
+                parts = (f"{verb} COLUMN {name}{end}" for name in names)
+                connection.exec_driver_sql(f"ALTER TABLE contact {', '.join(parts)}")
+    answer = api.rest("POST", FIELD, json={"name": "Color"})
+    if database_kind == "sqlite":
+        assert answer.status_code == 201
+        return
+    message = "The company has made and deleted as many contact fields as PostgreSQL's table of contacts can count."
+    advice = "Back the company up and restore it: what was deleted is not counted any more then."
+    expected = {"status": 409, "error": "Conflict", "message": message, "advice": advice}
+    assert (answer.status_code, answer.json()) == (409, expected)
+    assert api.bulk("GET", "/contacts/fields").json()["totalResults"] == 49
+    assert api.rest("GET", "/data/contact/5").status_code == 200
+
+
 def test_fields_are_deleted_while_contacts_are_read_written_and_synced(api: Api) -> None:
     """Whoever meets a field that is just deleted is asked to come again, and everybody else notices nothing."""
     definition = {"name": "x", "fields": {"E": EMAIL, "First": "{{Contact.Field(C_FirstName)}}"}}

@@ -211,7 +211,7 @@ def test_never_given_ids_are_not_found(api: Api) -> None:
     for method in ("GET", "PUT", "DELETE"):
         assert_same(api.rest(method, f"{CONTACT}/101", json={}), 404, expected)
     assert_same(api.call("GET", "/api/REST/2.0/data/contact/101/membership"), 404, expected)
-    for number in ("0", "4294967296", "999999999999999999", "sandwich"):
+    for number in ("0", "4294967296", "999999999999999999"):
         assert api.rest("GET", f"{CONTACT}/{number}").status_code == 404
 
 
