@@ -33,7 +33,7 @@ from staithe.http.bodies import read_object
 from staithe.http.calls import Answer
 from staithe.http.errors import to_status
 from staithe.http.oauth_form import read_form
-from staithe.http.oauth_page import show_consent, show_problem
+from staithe.http.oauth_page import show_consent, show_sentence
 from staithe.http.oauth_token import token_body
 from staithe.http.requests import Request
 from staithe.services.accounts import Proof
@@ -54,10 +54,17 @@ KEY_NAME: Final = "form_key"
 KEY_COOKIE: Final = "staithe_form"
 KEY_BYTES: Final = 32
 KEY_SECONDS: Final = 3600
+IDENTIFIER: Final = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
+"""The form of a client's id: a GUID."""
+
 KEY: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 
-UNKNOWN_CLIENT: Final = "It names no program that is registered here."
-OTHER_REDIRECT: Final = "It wants the answer sent to a place that is not registered for the program."
+# The sentences on the client are Eloqua's [OAuth responses: authorization code grant request].
+NO_CLIENT: Final = 'The "client_id" parameter is required.'
+MALFORMED_CLIENT: Final = 'The "client_id" value is not a valid client identifier.'
+UNKNOWN_CLIENT: Final = 'The "client_id" value is not a known client identifier.'
+NO_REDIRECT: Final = 'The "redirect_uri" parameter is required.'
+OTHER_REDIRECT: Final = 'The "redirect_uri" value is not registered for the client.'
 STALE_FORM: Final = "This form is no longer good, or cookies are blocked. Please try again."
 WRONG_LOGIN: Final = "The user name or the password is wrong."
 
@@ -126,19 +133,40 @@ def answer_question(app: App, form: bytes, answer: Callable[[Question], Answer])
     """
     try:
         parameters = read_form(form)
+        client = choose_client(app, parameters.get("client_id", ""))
+        redirect_uri = choose_place(client, parameters.get("redirect_uri"))
     except OAuthRefused as error:
-        return show_problem(error.description)
-    client = find_client(app.stores, parameters.get("client_id", ""))
-    if client is None:
-        return show_problem(UNKNOWN_CLIENT)
-    redirect_uri = choose_redirect_uri(client, parameters.get("redirect_uri"))
-    if redirect_uri is None:
-        return show_problem(OTHER_REDIRECT)
+        return show_sentence(error.description)
     try:
         return answer(Question(client, read_wish(parameters, redirect_uri), parameters))
     except OAuthRefused as error:
         told = {"error": error.fault.value, "error_description": error.description}
         return go_back(redirect_uri, parameters, told)
+
+
+def choose_client(app: App, identifier: str) -> Client:
+    """The client that asks.
+
+    Raises:
+        OAuthRefused: there is none, with a sentence for the user.
+    """
+    client = find_client(app.stores, identifier)
+    if client is None:
+        unknown = UNKNOWN_CLIENT if IDENTIFIER.fullmatch(identifier) else MALFORMED_CLIENT
+        raise OAuthRefused(OAuthFault.INVALID_CLIENT, unknown if identifier else NO_CLIENT)
+    return client
+
+
+def choose_place(client: Client, asked: str | None) -> str:
+    """Where the answer goes.
+
+    Raises:
+        OAuthRefused: it may not go there, with a sentence for the user.
+    """
+    redirect_uri = choose_redirect_uri(client, asked)
+    if redirect_uri is None:
+        raise OAuthRefused(OAuthFault.INVALID_REQUEST, NO_REDIRECT if asked is None else OTHER_REDIRECT)
+    return redirect_uri
 
 
 def show_form(question: Question, form_key: FormKey, *, user_name: str = "", problem: str = "") -> Answer:

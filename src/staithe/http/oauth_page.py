@@ -38,6 +38,13 @@ input:focus-visible, button:focus-visible { outline: .2rem solid var(--strong); 
 """
 
 STYLE_HASH: Final = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+SAFETY: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+"""Nobody can frame a page, nor have it load anything."""
 
 
 def show_page(
@@ -62,23 +69,12 @@ def show_page(
         f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; form-action 'self' {goes_to}".rstrip()
         + "; base-uri 'none'; frame-ancestors 'none'"
     )
-    safety = {
-        "Content-Security-Policy": policy,
-        "X-Frame-Options": "DENY",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-    return Answer(status, Page(html), {**safety, **(headers or {})})
+    return Answer(status, Page(html), {**SAFETY, "Content-Security-Policy": policy, **(headers or {})})
 
 
-def show_problem(message: str) -> Answer:
-    """Why there is no form, for a request that must not be answered to where it says."""
-    advice = "Nobody was given anything. Tell the makers of the program that sent you here."
-    return show_page(
-        HTTPStatus.BAD_REQUEST,
-        "This link cannot be followed",
-        f'<p class="alert" role="alert">{escape(message)}</p>\n<p class="soft">{advice}</p>',
-    )
+def show_sentence(sentence: str) -> Answer:
+    """Why there is no form, as Eloqua says it: 200, and nothing but a sentence, which has no character of HTML."""
+    return Answer(HTTPStatus.OK, Page(sentence), SAFETY)
 
 
 def show_consent(
