@@ -121,6 +121,7 @@ def logins() -> list[Request]:
         Request("POST", "/auth/oauth2/authorize", authorize).with_body(FORM, decision),
         Request("POST", "/auth/oauth2/token").with_body(FORM, form),
         Request("POST", "/auth/oauth2/token").with_json({"grant_type": "refresh_token", "refresh_token": "r"}),
+        Request("POST", "/auth/oauth2/revoke").with_body(FORM, b"token=r&token_type_hint=refresh_token"),
     ]
 
 

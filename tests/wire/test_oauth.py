@@ -48,11 +48,25 @@ def code_for(program: Program, **more: str) -> str:
         return told(browser.allow(browser.open(**asked), "ann"))["code"]
 
 
+CODES = {
+    "invalid_request": (1000,),
+    "unsupported_grant_type": (1001,),
+    "invalid_scope": (1002,),
+    "invalid_client": (2000,),
+    "invalid_grant": (3000, 3001, 4000, 4001, 4002, 4003, 5000, 6000),
+}
+CLIENT_CHALLENGE = 'Basic realm="Staithe clients", charset="UTF-8"'
+
+
 def refusal(answer: httpx.Response) -> tuple[int, str, str]:
-    """Status, error and description; the body is nothing else."""
+    """Status, error and description; the body is nothing else but a number that goes with them."""
     body = answer.json()
-    assert list(body) == ["error", "error_description"]
+    assert list(body) == ["error", "error_code", "error_description"]
+    assert body["error_code"] in CODES[body["error"]]
     assert answer.headers["cache-control"] == "no-store"
+    is_unauthorized = body["error_code"] // 1000 in (2, 3)
+    assert (answer.status_code == 401) is is_unauthorized
+    assert answer.headers.get("www-authenticate") == (CLIENT_CHALLENGE if is_unauthorized else None)
     return answer.status_code, body["error"], body["error_description"]
 
 
@@ -115,7 +129,7 @@ def test_an_unknown_token_is_refused(server: RunningServer, token: str) -> None:
 def test_a_refresh_token_is_no_access_token_and_the_other_way_round(program: Program, login: str) -> None:
     tokens = program.log_in(login)
     assert program.bulk(tokens["refresh_token"]).status_code == 401
-    assert refusal(program.refresh(tokens["access_token"]))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(tokens["access_token"]))[:2] == (401, "invalid_grant")
     assert refusal(program.exchange(tokens["refresh_token"]))[:2] == (400, "invalid_grant")
 
 
@@ -139,10 +153,10 @@ def test_a_refresh_token_used_twice_ends_its_family_and_no_other(moved: RunningS
     second = program.refresh(first["refresh_token"]).json()
     clock.forward(seconds=61)
     used = "The refresh token was used before: all tokens of its login have ended."
-    assert refusal(program.refresh(first["refresh_token"])) == (400, "invalid_grant", used)
+    assert refusal(program.refresh(first["refresh_token"])) == (401, "invalid_grant", used)
     assert is_over(moved, lambda: program.bulk(first["access_token"]))
     assert is_over(moved, lambda: program.bulk(second["access_token"]))
-    assert refusal(program.refresh(second["refresh_token"]))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(second["refresh_token"]))[:2] == (401, "invalid_grant")
     assert program.bulk(other["access_token"]).status_code == 200
 
 
@@ -155,7 +169,7 @@ def test_a_refresh_token_gets_the_same_answer_again_for_a_minute(moved: RunningS
         lost = program.refresh(token).json()
         clock.forward(seconds=40)
         wrong = "The refresh token is unknown, expired, or was given to another client."
-        assert refusal(stranger.refresh(token)) == (400, "invalid_grant", wrong)
+        assert refusal(stranger.refresh(token)) == (401, "invalid_grant", wrong)
         again = program.refresh(token)
         # If all that has taken long, the token was given up rightly, and this says nothing.
         if time.monotonic() - began < 20:
@@ -167,7 +181,7 @@ def test_a_refresh_token_gets_the_same_answer_again_for_a_minute(moved: RunningS
     following = program.refresh(lost["refresh_token"]).json()
     assert len({*lost.values(), *following.values()}) >= 6, "the chain goes on with new tokens"
     clock.forward(seconds=21)
-    assert refusal(program.refresh(token))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(token))[:2] == (401, "invalid_grant")
     assert is_over(moved, lambda: program.bulk(following["access_token"]))
 
 
@@ -177,7 +191,7 @@ def test_a_refresh_token_gets_nothing_again_after_its_login_has_ended(
     token = program.log_in(login)["refresh_token"]
     lost = program.refresh(token).json()
     accounts.set_user(server.stores, store.company, "ann", "secret", Role.API, system_clock())
-    assert refusal(program.refresh(token))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(token))[:2] == (401, "invalid_grant")
     assert is_over(server, lambda: program.bulk(lost["access_token"]))
 
 
@@ -210,7 +224,7 @@ def test_a_code_gives_tokens_once(program: Program, server: RunningServer) -> No
     used = "The code was used before: what it gave has ended."
     assert refusal(program.exchange(code)) == (400, "invalid_grant", used)
     assert is_over(server, lambda: program.bulk(tokens["access_token"]))
-    assert refusal(program.refresh(tokens["refresh_token"]))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(tokens["refresh_token"]))[:2] == (401, "invalid_grant")
 
 
 def test_a_code_that_was_exchanged_wrongly_is_still_good(
@@ -274,7 +288,8 @@ def test_a_verifier_without_a_challenge_is_refused(program: Program) -> None:
 def test_what_is_wrong_with_a_token_request(
     program: Program, parameters: dict[str, str], fault: str, description: str, as_json: bool
 ) -> None:
-    assert refusal(program.token(json=as_json, **parameters)) == (400, fault, description)
+    status = 401 if parameters.get("refresh_token") and fault == "invalid_grant" else 400
+    assert refusal(program.token(json=as_json, **parameters)) == (status, fault, description)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +332,6 @@ def test_wrong_clients_are_refused(program: Program, login: str, headers: dict[s
     body = {"grant_type": "password", "username": login, "password": "secret"}
     answer = bare.post(program.url + TOKEN, data=body, headers=headers)
     assert refusal(answer)[:2] == (401, "invalid_client")
-    assert answer.headers["www-authenticate"] == 'Basic realm="Staithe clients", charset="UTF-8"'
     wrong = Program(program.url, program.identifier, program.secret[::-1])
     for in_body in (False, True):
         assert refusal(wrong.token(in_body=in_body, **body))[:2] == (401, "invalid_client")
@@ -329,7 +343,7 @@ def test_a_password_set_anew_ends_tokens_and_codes(
     tokens, code = program.log_in(login), code_for(program)
     accounts.set_user(server.stores, store.company, "ann", "secret", Role.API, system_clock())
     assert is_over(server, lambda: program.bulk(tokens["access_token"]))
-    assert refusal(program.refresh(tokens["refresh_token"]))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(tokens["refresh_token"]))[:2] == (401, "invalid_grant")
     assert refusal(program.exchange(code))[:2] == (400, "invalid_grant")
     assert program.bulk(program.log_in(login)["access_token"]).status_code == 200
 
@@ -343,7 +357,7 @@ def test_a_deleted_client_takes_its_tokens_along(
     assert is_over(server, lambda: program.bulk(ended["access_token"]))
     assert refusal(program.refresh(ended["refresh_token"]))[:2] == (401, "invalid_client")
     again = register(server, store)
-    assert refusal(again.refresh(ended["refresh_token"]))[:2] == (400, "invalid_grant")
+    assert refusal(again.refresh(ended["refresh_token"]))[:2] == (401, "invalid_grant")
     assert program.bulk(kept["access_token"]).status_code == 200
 
 
@@ -400,7 +414,7 @@ def test_refresh_tokens_are_good_for_a_year_and_what_expired_is_removed(moved: R
     clock.forward(364)
     used = program.refresh(used["refresh_token"]).json()
     clock.forward(2)
-    assert refusal(program.refresh(idle["refresh_token"]))[:2] == (400, "invalid_grant")
+    assert refusal(program.refresh(idle["refresh_token"]))[:2] == (401, "invalid_grant")
     # What is left: one grant, with the refresh token that was used, and the one that took its place.
     until(lambda: counted(moved) == (1, 2), "what expired is removed")
     assert program.refresh(used["refresh_token"]).status_code == 200

@@ -34,7 +34,8 @@ def create_client(
 
     A program with pages of its own needs --redirect-uri: it sends users to
     /auth/oauth2/authorize and gets a code back there. One that knows a
-    user's password needs none. Both get their tokens at /auth/oauth2/token.
+    user's password needs none. Both get their tokens at /auth/oauth2/token,
+    and end them at /auth/oauth2/revoke.
 
     Example: staithe client create acme 'My program' --redirect-uri https://app.example.com/callback
     """

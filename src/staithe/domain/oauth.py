@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -39,13 +39,47 @@ class OAuthFault(StrEnum):
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
 
 
+class Problem(IntEnum):
+    """Why a token request is refused, as `error_code` tells it: the thousands say what is wrong with what.
+
+    That errors have such numbers is Eloqua's (release 21C, August 2021); which they are is not published.
+    """
+
+    REQUEST = 1000
+    GRANT_TYPE = 1001
+    SCOPE = 1002
+    CLIENT = 2000
+    REFRESH_TOKEN_WRONG = 3000
+    REFRESH_TOKEN_USED = 3001
+    CODE_WRONG = 4000
+    CODE_USED = 4001
+    CODE_REDIRECT = 4002
+    CODE_VERIFIER = 4003
+    LOGIN = 5000
+    TOKEN_OF_ANOTHER = 6000
+
+    @property
+    def is_unauthorized(self) -> bool:
+        """Whether the client has to prove itself, or to ask the user, anew: a client or a refresh token is not good."""
+        return self // 1000 in (2, 3)
+
+
+PROBLEMS: Final[Mapping[OAuthFault, Problem]] = {
+    OAuthFault.INVALID_CLIENT: Problem.CLIENT,
+    OAuthFault.UNSUPPORTED_GRANT_TYPE: Problem.GRANT_TYPE,
+    OAuthFault.INVALID_SCOPE: Problem.SCOPE,
+}
+"""The problem that a fault is, where it is always the same one."""
+
+
 class OAuthRefused(StaitheError):
     """A request of OAuth that is refused: the name of the fault, and a sentence in ASCII that says what is wrong."""
 
-    def __init__(self, fault: OAuthFault, description: str) -> None:
+    def __init__(self, fault: OAuthFault, description: str, problem: Problem | None = None) -> None:
         super().__init__(description)
         self.fault = fault
         self.description = description
+        self.problem = problem or PROBLEMS.get(fault, Problem.REQUEST)
 
 
 class ResponseType(StrEnum):

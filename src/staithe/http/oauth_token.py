@@ -1,10 +1,12 @@
-"""`POST /auth/oauth2/token`: a client gets tokens for a code, a refresh token, or a user's password."""
+"""What clients send with their secret: `POST /auth/oauth2/token`, for tokens, and `/auth/oauth2/revoke`, to end them.
+
+Tokens are given for a code, a refresh token, or a user's password.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import unquote_plus
@@ -25,23 +27,41 @@ from staithe.services.guesses import Attempt
 from staithe.services.tokens import Exchange, Issued
 
 PATH: Final = "/auth/oauth2/token"
+REVOKE_PATH: Final = "/auth/oauth2/revoke"
 CLIENT_CHALLENGE: Final = 'Basic realm="Staithe clients", charset="UTF-8"'
 
 Parameters = Mapping[str, str]
+Perform = Callable[[App, str, Parameters, str], Answer]
+"""Answers a request from its Authorization header, its parameters, and the address it comes from."""
 
 
-async def give_tokens(app: App, request: Request) -> Answer:
-    """Answer a token request: tokens, or an error of RFC 6749, section 5.2."""
+async def answer_client(app: App, perform: Perform, request: Request) -> Answer:
+    """Answer a request of a client with what `perform` gives for it, or with an error of RFC 6749, section 5.2."""
     deadline = asyncio.get_running_loop().time() + app.settings.request_timeout_seconds
     try:
         parameters = read_body(await read_object(request, deadline))
         header = request.headers.get("authorization", "")
-        issued = await anyio.to_thread.run_sync(partial(issue_tokens, app, header, parameters, address_of(request)))
+        return await anyio.to_thread.run_sync(perform, app, header, parameters, address_of(request))
     except ValidationFailed as error:
         return refuse(OAuthRefused(OAuthFault.INVALID_REQUEST, error.message))
     except OAuthRefused as error:
         return refuse(error)
-    return Answer(200, token_body(issued))
+
+
+def give_tokens(app: App, header: str, parameters: Parameters, address: str) -> Answer:
+    """Answer a token request."""
+    return Answer(200, token_body(issue_tokens(app, header, parameters, address)))
+
+
+def revoke_token(app: App, header: str, parameters: Parameters, _address: str) -> Answer:
+    """End a token (RFC 7009). One that is unknown has ended already; what the client thinks it is does not matter.
+
+    Raises:
+        OAuthRefused: the client is unknown, or the token is another client's.
+    """
+    client = authenticate_client(app.stores, *read_client(header, parameters), app.clock())
+    app.tokens.revoke(client, need(parameters, "token"))
+    return Answer(200)
 
 
 def issue_tokens(app: App, header: str, parameters: Parameters, address: str) -> Issued:
@@ -125,8 +145,12 @@ def token_body(issued: Issued) -> dict[str, object]:
 
 
 def refuse(error: OAuthRefused) -> Answer:
-    """A refused token request."""
-    body = {"error": error.fault.value, "error_description": error.description}
-    if error.fault is OAuthFault.INVALID_CLIENT:
+    """A refused request of a client."""
+    body = {
+        "error": error.fault.value,
+        "error_code": error.problem.value,
+        "error_description": error.description,
+    }
+    if error.problem.is_unauthorized:
         return Answer(HTTPStatus.UNAUTHORIZED, body, {"WWW-Authenticate": CLIENT_CHALLENGE})
     return Answer(HTTPStatus.BAD_REQUEST, body)

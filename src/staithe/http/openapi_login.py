@@ -39,7 +39,7 @@ FAULTS: Final[Mapping[str, Any]] = {
 }
 WHERE_IT_GOES: Final[Mapping[str, Any]] = {
     "303": {"description": "Back to the client, with a code, a token or an error."},
-    "400": answer_with("No client is named, or no redirect URI of its own.", "text/html", HTML),
+    "200": answer_with("A sentence: no client is named, or no redirect URI of its own.", "text/html", HTML),
     **FAULTS,
 }
 
@@ -64,7 +64,7 @@ CONSENT_PAGE: Final[Mapping[str, Any]] = {
         {"name": name, "in": "query", "required": name in ("response_type", "client_id"), "schema": {"type": "string"}}
         for name in oauth_authorize.ASKED
     ],
-    "responses": {"200": answer_with("The page.", "text/html", HTML), **WHERE_IT_GOES},
+    "responses": {**WHERE_IT_GOES, "200": answer_with("The page, or a sentence why there is none.", "text/html", HTML)},
 }
 
 CONSENT: Final[Mapping[str, Any]] = {
@@ -78,28 +78,38 @@ CONSENT: Final[Mapping[str, Any]] = {
     "responses": {"403": answer_with("The page again: the login is wrong.", "text/html", HTML), **WHERE_IT_GOES},
 }
 
+
+def client_body(schema: str) -> dict[str, Any]:
+    """What a client sends, as a form or as JSON."""
+    media_types = ("application/x-www-form-urlencoded", "application/json")
+    content = {media_type: {"schema": refer(schema)} for media_type in media_types}
+    return {"required": True, "content": content}
+
+
+CLIENT_FAULTS: Final[Mapping[str, Any]] = {
+    "400": answer_with("Nothing is done.", "application/json", refer("OAuthError")),
+    "401": answer_with("The client or the refresh token is not good.", "application/json", refer("OAuthError")),
+    "413": answer_with("The request is too large.", "application/json", refer("Error")),
+    **FAULTS,
+}
 TOKENS: Final[Mapping[str, Any]] = {
     "operationId": "postToken",
     "description": "Tokens for a code, a refresh token, or a user's password.",
     "security": [],
-    "requestBody": {
-        "required": True,
-        "content": {
-            media_type: {"schema": refer("TokenRequest")}
-            for media_type in ("application/x-www-form-urlencoded", "application/json")
-        },
-    },
-    "responses": {
-        "200": answer_with("Tokens.", "application/json", refer("Tokens")),
-        "400": answer_with("Nothing is given.", "application/json", refer("OAuthError")),
-        "401": answer_with("The client is unknown.", "application/json", refer("OAuthError")),
-        "413": answer_with("The request is too large.", "application/json", refer("Error")),
-        **FAULTS,
-    },
+    "requestBody": client_body("TokenRequest"),
+    "responses": {"200": answer_with("Tokens.", "application/json", refer("Tokens")), **CLIENT_FAULTS},
+}
+REVOCATION: Final[Mapping[str, Any]] = {
+    "operationId": "postRevoke",
+    "description": "Ends an access token, or of a refresh token all that its login was given (RFC 7009).",
+    "security": [],
+    "requestBody": client_body("RevocationRequest"),
+    "responses": {"200": {"description": "Ended, or unknown. There is no body."}, **CLIENT_FAULTS},
 }
 
 LOGIN_PATHS: Final[Mapping[str, Any]] = {
     "/id": {"get": IDENTITY},
     oauth_authorize.PATH: {"get": CONSENT_PAGE, "post": CONSENT},
     oauth_token.PATH: {"post": TOKENS},
+    oauth_token.REVOKE_PATH: {"post": REVOCATION},
 }

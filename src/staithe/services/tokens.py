@@ -11,7 +11,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -20,7 +20,7 @@ from msgspec import Struct
 from staithe.domain.companies import User
 from staithe.domain.errors import InvalidToken, NotAuthenticated
 from staithe.domain.limits import AUTHORIZATION_CODE_LIFE, REFRESH_AGAIN, REFRESH_TOKEN_LIFE, SECOND
-from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, TokenKind, Wish, to_challenge
+from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, Problem, TokenKind, Wish, to_challenge
 from staithe.services.accounts import Proof, mark_password, prove
 from staithe.services.guesses import Attempt, Guesses
 from staithe.services.stores import Stores
@@ -33,13 +33,18 @@ MakeSecret = Callable[[TokenKind], str]
 SECRET_BYTES: Final = 32
 REMOVED_AT_ONCE: Final = 500
 
-CODE_USED: Final = "The code was used before: what it gave has ended."
-REFRESH_USED: Final = "The refresh token was used before: all tokens of its login have ended."
-CODE_WRONG: Final = "The code is unknown, expired, or was given to another client."
-REFRESH_WRONG: Final = "The refresh token is unknown, expired, or was given to another client."
-REDIRECT_OTHER: Final = "redirect_uri is not the one that the code was asked for with."
-VERIFIER_OTHER: Final = "code_verifier does not fit the code_challenge that the code was asked for with."
-LOGIN_WRONG: Final = "The user name or the password is wrong; the name has the form company\\user."
+PROBLEMS: Final[Mapping[Problem, str]] = {
+    Problem.CODE_USED: "The code was used before: what it gave has ended.",
+    Problem.REFRESH_TOKEN_USED: "The refresh token was used before: all tokens of its login have ended.",
+    Problem.CODE_WRONG: "The code is unknown, expired, or was given to another client.",
+    Problem.REFRESH_TOKEN_WRONG: "The refresh token is unknown, expired, or was given to another client.",
+    Problem.CODE_REDIRECT: "redirect_uri is not the one that the code was asked for with.",
+    Problem.CODE_VERIFIER: "code_verifier does not fit the code_challenge that the code was asked for with.",
+    Problem.LOGIN: "The user name or the password is wrong; the name has the form company\\user.",
+    Problem.TOKEN_OF_ANOTHER: "The token was given to another client.",
+}
+"""What is wrong with a code, a token or a login, in words."""
+
 RENEW_ADVICE: Final = "Get another with the refresh token, or by logging in again."
 
 
@@ -132,9 +137,9 @@ class Tokens:
         try:
             proof = prove(self.stores, self.guesses, attempt)
         except NotAuthenticated:
-            raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG) from None
+            raise not_granted(Problem.LOGIN) from None
         if proof.user.company != client.company:
-            raise OAuthRefused(OAuthFault.INVALID_GRANT, LOGIN_WRONG)
+            raise not_granted(Problem.LOGIN)
         return proof
 
     def exchange(self, client: Client, sent: Exchange, now: int) -> Issued:
@@ -144,12 +149,12 @@ class Tokens:
             OAuthRefused: the code is not good, or was not asked for like this.
         """
 
-        def check(held: Held) -> str:
+        def check(held: Held) -> Problem | None:
             usable = (None, *client.redirect_uris) if held.redirect_uri is None else (held.redirect_uri,)
             if sent.redirect_uri not in usable:
-                return REDIRECT_OTHER
+                return Problem.CODE_REDIRECT
             given = None if sent.verifier is None else to_challenge(sent.verifier)
-            return "" if given == held.challenge else VERIFIER_OTHER
+            return None if given == held.challenge else Problem.CODE_VERIFIER
 
         return self.use(client, TokenKind.CODE, sent.code, now, check)
 
@@ -159,30 +164,51 @@ class Tokens:
         Raises:
             OAuthRefused: the refresh token is not good.
         """
-        return self.use(client, TokenKind.REFRESH, token, now, lambda _: "")
+        return self.use(client, TokenKind.REFRESH, token, now, lambda _: None)
 
-    def use(self, client: Client, kind: TokenKind, secret: str, now: int, check: Callable[[Held], str]) -> Issued:
-        """Use a code or a refresh token up; `check` says what else is wrong with the request, or nothing."""
+    def use(
+        self, client: Client, kind: TokenKind, secret: str, now: int, check: Callable[[Held], Problem | None]
+    ) -> Issued:
+        """Use a code or a refresh token up; `check` says what else is wrong with the request, or None."""
         token_hash = hash_secret(secret)
         with self.stores.control.write() as connection:
             held = oauth.find_token(connection, token_hash, kind)
             if held is None or held.client_id != client.id or not (held.used_at is not None or is_good(held, now)):
-                problem = CODE_WRONG if kind is TokenKind.CODE else REFRESH_WRONG
+                problem = Problem.CODE_WRONG if kind is TokenKind.CODE else Problem.REFRESH_TOKEN_WRONG
             elif held.used_at is not None:
                 if (again := issued_again(connection, held, secret, now)) is not None:
                     return again
                 oauth.delete_grant(connection, held.grant_id)
-                problem = CODE_USED if kind is TokenKind.CODE else REFRESH_USED
+                problem = Problem.CODE_USED if kind is TokenKind.CODE else Problem.REFRESH_TOKEN_USED
             else:
                 problem = check(held)
-                if not problem:
+                if problem is None:
                     # A code stands in addresses, which are logged: nothing is made from it.
                     salt = secrets.token_bytes(SECRET_BYTES) if kind is TokenKind.REFRESH else None
                     oauth.use_token(connection, token_hash, now, now + REFRESH_TOKEN_LIFE, salt)
                     oauth.forget_salts(connection, held.grant_id, now - REFRESH_AGAIN)
                     make = random_secret if salt is None else partial(derived_secret, secret, salt)
                     return self.issue(connection, held.grant_id, now, may_refresh=True, make=make)
-        raise OAuthRefused(OAuthFault.INVALID_GRANT, problem)
+        raise not_granted(problem)
+
+    def revoke(self, client: Client, token: str) -> None:
+        """End what a token names (RFC 7009): an access token alone; of a refresh token all that its login was given.
+
+        Raises:
+            OAuthRefused: the token was given to another client.
+        """
+        token_hash = hash_secret(token)
+        with self.stores.control.write() as connection:
+            for kind in (TokenKind.REFRESH, TokenKind.ACCESS):
+                held = oauth.find_token(connection, token_hash, kind)
+                if held is None:
+                    continue
+                if held.client_id != client.id:
+                    raise not_granted(Problem.TOKEN_OF_ANOTHER)
+                if kind is TokenKind.REFRESH:
+                    oauth.delete_grant(connection, held.grant_id)
+                else:
+                    oauth.delete_tokens(connection, [token_hash])
 
     def issue(self, connection: Connection, grant_id: int, now: int, *, may_refresh: bool, make: MakeSecret) -> Issued:
         access, refresh = make(TokenKind.ACCESS), make(TokenKind.REFRESH) if may_refresh else None
@@ -191,6 +217,11 @@ class Tokens:
         if refresh is not None:
             oauth.add_token(connection, hash_secret(refresh), TokenKind.REFRESH, grant_id, now + REFRESH_TOKEN_LIFE)
         return Issued(access, self.access_life_seconds, refresh)
+
+
+def not_granted(problem: Problem) -> OAuthRefused:
+    """Why nothing is given."""
+    return OAuthRefused(OAuthFault.INVALID_GRANT, PROBLEMS[problem], problem)
 
 
 def issued_again(connection: Connection, held: Held, secret: str, now: int) -> Issued | None:

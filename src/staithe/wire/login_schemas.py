@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from staithe.domain.oauth import OAuthFault
+from staithe.domain.oauth import OAuthFault, Problem
 from staithe.wire.identity import NOT_AUTHENTICATED, SOAP_SERVICES
 from staithe.wire.schemas import COUNT, TEXT, Schema, make_object
 
@@ -50,6 +50,11 @@ LOGIN_SCHEMAS: Final[Mapping[str, Schema]] = {
         ("grant_type",),
         description="The client's id and secret stand here or in HTTP Basic.",
     ),
+    "RevocationRequest": make_object(
+        dict.fromkeys(("token", "token_type_hint", "client_id", "client_secret"), TEXT),
+        ("token",),
+        description="The client's id and secret stand here or in HTTP Basic.",
+    ),
     "Tokens": make_object(
         {
             "access_token": TEXT,
@@ -60,8 +65,12 @@ LOGIN_SCHEMAS: Final[Mapping[str, Schema]] = {
         ("access_token", "token_type", "expires_in", "refresh_token"),
     ),
     "OAuthError": make_object(
-        {"error": {"type": "string", "enum": [fault.value for fault in OAuthFault]}, "error_description": TEXT},
-        ("error", "error_description"),
+        {
+            "error": {"type": "string", "enum": [fault.value for fault in OAuthFault]},
+            "error_code": {"type": "integer", "enum": [problem.value for problem in Problem]},
+            "error_description": TEXT,
+        },
+        ("error", "error_code", "error_description"),
     ),
     "Consent": make_object(
         {
