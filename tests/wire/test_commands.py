@@ -86,10 +86,12 @@ def test_clients_beside_a_running_server(server: RunningServer) -> None:
     data = where(server)
     server.new_company("harbour")
     uris = ["https://a.example/done", "com.example.app:/done"]
-    options = [word for uri in uris for word in ("--redirect-uri", uri)]
+    prefix = "https://b.example/callback"
+    options = [word for uri in uris for word in ("--redirect-uri", uri)] + ["--redirect-prefix", prefix]
     made = json.loads(staithe("client", "create", "Harbour", "Ferry", *options, *data, "--json").stdout)
     secret, identifier = made.pop("clientSecret"), made["clientId"]
-    assert made == {"company": "harbour", "name": "Ferry", "clientId": identifier, "redirectUris": uris}
+    addresses = {"redirectUris": uris, "redirectPrefixes": [prefix]}
+    assert made == {"company": "harbour", "name": "Ferry", "clientId": identifier, **addresses}
     program = Program(server.url, identifier, secret)
     access = program.log_in("harbour\\ann")["access_token"]
     listed = json.loads(staithe("client", "list", *data, "--json").stdout)
@@ -97,7 +99,8 @@ def test_clients_beside_a_running_server(server: RunningServer) -> None:
     again = staithe("client", "create", "harbour", "FERRY", *data)
     assert (again.returncode, again.stdout) == (1, "")
     assert "Company harbour has a client FERRY already." in again.stderr
-    shown = staithe("client", "create", "harbour", "Barge", *data).stdout
+    shown = staithe("client", "create", "harbour", "Barge", "--redirect-prefix", prefix, *data).stdout
+    assert f"redirect URI and below       {prefix}\n" in shown
     identifier, secret = (re.search(rf"{word}\s+(\S+)\n", shown) for word in ("client id", "shown once"))
     assert identifier
     assert secret
@@ -119,6 +122,7 @@ def test_clients_beside_a_running_server(server: RunningServer) -> None:
         (["client", "create", "nowhere", "x"], "There is no company nowhere."),
         (["client", "create", "acme", " "], "name: Must have 1 to 100 printable characters."),
         (["client", "delete", "acme", "x"], "Company acme has no client x."),
+        (["client", "create", "acme", "x", "--redirect-prefix", "https://a.b/"], "redirect-prefix: Must be an http"),
         *(
             (["client", "create", "acme", "x", "--redirect-uri", uri], "redirect-uri: Must be an absolute http")
             for uri in (

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from staithe.clock import system_clock
+from staithe.services import clients
 from staithe.services.stores import CompanyStore
 from tests.support import bare
 from tests.support.oauth import AUTHORIZE, REDIRECT, Browser, Form, Program, register, told
@@ -129,12 +132,13 @@ def test_two_forms_of_one_browser_are_both_good(program: Program, browser: Brows
     assert told(browser.allow(second, "ann"))["state"] == "2"
 
 
+OTHER_REDIRECT = 'The "redirect_uri" value is not registered for the client.'
 SENTENCES = (
     ({"client_id": ""}, 'The "client_id" parameter is required.'),
     ({"client_id": "malformed"}, 'The "client_id" value is not a valid client identifier.'),
     ({"client_id": "0" * 32}, 'The "client_id" value is not a known client identifier.'),
     *(
-        ({"redirect_uri": uri}, 'The "redirect_uri" value is not registered for the client.')
+        ({"redirect_uri": uri}, OTHER_REDIRECT)
         for uri in (
             REDIRECT + "/",
             REDIRECT + "?x=1",
@@ -220,6 +224,31 @@ def test_a_program_with_two_redirect_uris_must_name_one(
     )
     del parameters["redirect_uri"]
     assert browser.open(**parameters).text == 'The "redirect_uri" parameter is required.'
+
+
+def test_an_app_may_add_a_path_or_a_query_below_its_prefix(
+    server: RunningServer, store: CompanyStore, browser: Browser
+) -> None:
+    """As two public apps do: `callback/{installId}`, and `callback?installId=...`."""
+    made, secret = clients.create_client(server.stores, store.company, "App", [], system_clock(), [REDIRECT])
+    program = Program(server.url, made.identifier, secret)
+    exact = register(server, store)
+    for added in ("/7b95fe48-6598-43e8-8fd1-dcb40cf83ef6", "?installId=7b95fe48", ""):
+        below = REDIRECT + added
+        page = browser.open(**asked(program, redirect_uri=below))
+        location = browser.allow(page, "ann").headers["location"]
+        assert location.startswith(below + ("&" if "?" in below else "?") + "code=")
+        code = dict(parse_qsl(urlsplit(location).query))["code"]
+        if added:
+            wrong = program.exchange(code).json()
+            assert (wrong["error"], wrong["error_code"]) == ("invalid_grant", 4002)
+            assert browser.open(**asked(exact, redirect_uri=below)).text == OTHER_REDIRECT
+        assert program.exchange(code, redirect_uri=below).status_code == 200
+    for beside in ("x", ".evil.example", "/../evil", "/%2e%2e/evil", "\\evil", "?code=stolen", "#x", "/7?state=x"):
+        assert browser.open(**asked(program, redirect_uri=REDIRECT + beside)).text == OTHER_REDIRECT
+    parameters = asked(program)
+    del parameters["redirect_uri"]
+    assert list(told(browser.allow(browser.open(**parameters), "ann"))) == ["code", "state"]
 
 
 def test_the_cookie_goes_over_tls_alone_where_clients_use_tls(program: Program, browser: Browser) -> None:

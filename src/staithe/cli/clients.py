@@ -26,6 +26,10 @@ def create_client(
         list[str] | None,
         typer.Option(help="Where the program takes its answers, to the letter. Can be given several times."),
     ] = None,
+    redirect_prefix: Annotated[
+        list[str] | None,
+        typer.Option(help="The same for a program that adds a path or a query to its address. Prefer --redirect-uri."),
+    ] = None,
     data: Data = DEFAULT_DATA,
     database: DatabaseUrl = "",
     json: Json = False,
@@ -37,11 +41,17 @@ def create_client(
     user's password needs none. Both get their tokens at /auth/oauth2/token,
     and end them at /auth/oauth2/revoke.
 
+    With --redirect-prefix https://app.example.com/callback answers may also
+    go to https://app.example.com/callback/7 or .../callback?id=7: whoever can
+    put a page there can get at them, so give it to a program that needs it.
+
     Example: staithe client create acme 'My program' --redirect-uri https://app.example.com/callback
     """
     stores = open_stores(data, database)
     found = accounts.find_company(stores, company)
-    client, secret = clients.create_client(stores, found, name, redirect_uri or [], system_clock())
+    client, secret = clients.create_client(
+        stores, found, name, redirect_uri or [], system_clock(), redirect_prefix or []
+    )
     tell_secret(client, secret, f"{client.name} may now ask users of company {found.name}.", json=json)
 
 
@@ -54,7 +64,7 @@ def tell_secret(client: Client, secret: str, what: str, *, json: bool) -> None:
                 "name": client.name,
                 "clientId": client.identifier,
                 "clientSecret": secret,
-                "redirectUris": list(client.redirect_uris),
+                **addresses_of(client),
             }
         )
         return
@@ -63,6 +73,13 @@ def tell_secret(client: Client, secret: str, what: str, *, json: bool) -> None:
     OUTPUT.print(Text(f"  client secret, shown once    {secret}"), soft_wrap=True)
     for uri in client.redirect_uris:
         OUTPUT.print(Text(f"  redirect URI                 {uri}"), soft_wrap=True)
+    for prefix in client.redirect_prefixes:
+        OUTPUT.print(Text(f"  redirect URI and below       {prefix}"), soft_wrap=True)
+
+
+def addresses_of(client: Client) -> dict[str, list[str]]:
+    """Where answers to a client may go, for a JSON object."""
+    return {"redirectUris": list(client.redirect_uris), "redirectPrefixes": list(client.redirect_prefixes)}
 
 
 def rotate_client(
@@ -102,7 +119,7 @@ def list_clients(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Js
                     "company": client.company.name,
                     "name": client.name,
                     "clientId": client.identifier,
-                    "redirectUris": list(client.redirect_uris),
+                    **addresses_of(client),
                 }
                 for client in found
             ]
@@ -110,7 +127,8 @@ def list_clients(data: Data = DEFAULT_DATA, database: DatabaseUrl = "", json: Js
         return
     table = Table("company", "name", "client id", "redirect URIs")
     for client in found:
-        cells = (client.company.name, client.name, client.identifier, "\n".join(client.redirect_uris))
+        addresses = [*client.redirect_uris, *(f"{prefix} and below" for prefix in client.redirect_prefixes)]
+        cells = (client.company.name, client.name, client.identifier, "\n".join(addresses))
         table.add_row(*map(Text, cells))
     OUTPUT.print(table)
 

@@ -16,6 +16,7 @@ from staithe.domain.base_url import DEFAULT_PORTS, to_base_url
 from staithe.domain.companies import Company
 from staithe.domain.errors import Failure, StaitheError, ValidationFailed
 from staithe.domain.limits import REDIRECT_URI_CHARACTERS
+from staithe.domain.redirect_prefixes import is_below
 
 SCOPE: Final = "full"
 """The one scope there is [Eloqua: authenticate using OAuth]."""
@@ -98,13 +99,26 @@ class TokenKind(StrEnum):
 
 
 class Client(Struct, frozen=True):
-    """A program that may act for users of one company: `identifier` is what the wire calls client_id."""
+    """A program that may act for users of one company: `identifier` is what the wire calls client_id.
+
+    Answers to it go to one of `redirect_uris`, to the letter, or below one of `redirect_prefixes`.
+    """
 
     id: int
     company: Company
     name: str
     identifier: str
     redirect_uris: tuple[str, ...]
+    redirect_prefixes: tuple[str, ...] = ()
+
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """All addresses that are registered for it."""
+        return (*self.redirect_uris, *self.redirect_prefixes)
+
+    def may_redirect_to(self, uri: str) -> bool:
+        """Whether an answer may go there: to a registered URI to the letter, or below a registered prefix."""
+        return uri in self.redirect_uris or any(is_below(prefix, uri) for prefix in self.redirect_prefixes)
 
 
 class Wish(Struct, frozen=True):
@@ -140,10 +154,10 @@ def check_redirect_uri(uri: str) -> None:
 
 
 def choose_redirect_uri(client: Client, asked: str | None) -> str | None:
-    """Where the answer to a client goes: a registered URI to the letter, or the only one; None if to neither."""
+    """Where the answer to a client goes: where it asks for, or to the only registered address; None if to neither."""
     if asked is None:
-        return client.redirect_uris[0] if len(client.redirect_uris) == 1 else None
-    return asked if asked in client.redirect_uris else None
+        return client.registered[0] if len(client.registered) == 1 else None
+    return asked if client.may_redirect_to(asked) else None
 
 
 def read_wish(parameters: Mapping[str, str], redirect_uri: str) -> Wish:

@@ -12,6 +12,7 @@ from staithe.domain.companies import Company
 from staithe.domain.errors import Conflict, Failure, NotFound, ValidationFailed
 from staithe.domain.limits import NAME_CHARACTERS, SECOND
 from staithe.domain.oauth import Client, OAuthFault, OAuthRefused, check_redirect_uri
+from staithe.domain.redirect_prefixes import check_redirect_prefix
 from staithe.services.accounts import as_text
 from staithe.services.stores import Stores
 from staithe.services.tokens import SECRET_BYTES, hash_secret
@@ -22,7 +23,12 @@ WRONG_CLIENT: Final = "The client is unknown, or its secret is another."
 
 
 def create_client(
-    stores: Stores, company: Company, name: str, redirect_uris: Sequence[str], at: int
+    stores: Stores,
+    company: Company,
+    name: str,
+    redirect_uris: Sequence[str],
+    at: int,
+    redirect_prefixes: Sequence[str] = (),
 ) -> tuple[Client, str]:
     """Register a client, and give it with its secret, which cannot be had again.
 
@@ -32,17 +38,21 @@ def create_client(
         name: what its users are shown.
         redirect_uris: where answers to it may go, to the letter. None are needed by one that only sends passwords.
         at: the time.
+        redirect_prefixes: below which answers to it may go as well.
 
     Raises:
-        ValidationFailed: the name or a redirect URI cannot be used.
+        ValidationFailed: the name, a redirect URI or a prefix cannot be used.
         Conflict: the company has a client with this name.
     """
     if not (name.strip() and name.isprintable() and len(name) <= NAME_CHARACTERS):
         raise ValidationFailed(Failure("name", f"Must have 1 to {NAME_CHARACTERS} printable characters.", name))
     for uri in redirect_uris:
         check_redirect_uri(uri)
+    for prefix in redirect_prefixes:
+        check_redirect_prefix(prefix)
     secret = secrets.token_urlsafe(SECRET_BYTES)
-    client = Client(0, company, name.strip(), str(uuid.uuid4()), tuple(dict.fromkeys(redirect_uris)))
+    uris, prefixes = (tuple(dict.fromkeys(addresses)) for addresses in (redirect_uris, redirect_prefixes))
+    client = Client(0, company, name.strip(), str(uuid.uuid4()), uris, prefixes)
     with stores.control.write() as connection:
         if oauth.find_named_client(connection, company, client.name) is not None:
             message = f"Company {company.name} has a client {client.name} already."

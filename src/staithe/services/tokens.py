@@ -150,7 +150,7 @@ class Tokens:
         """
 
         def check(held: Held) -> Problem | None:
-            usable = (None, *client.redirect_uris) if held.redirect_uri is None else (held.redirect_uri,)
+            usable = (None, *client.registered) if held.redirect_uri is None else (held.redirect_uri,)
             if sent.redirect_uri not in usable:
                 return Problem.CODE_REDIRECT
             given = None if sent.verifier is None else to_challenge(sent.verifier)

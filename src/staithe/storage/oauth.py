@@ -59,6 +59,7 @@ def add_client(connection: Connection, client: Client, secret_hash: bytes, at: i
         "identifier": client.identifier,
         "secret_hash": secret_hash,
         "redirect_uris": msgspec.json.encode(client.redirect_uris).decode(),
+        "redirect_prefixes": msgspec.json.encode(client.redirect_prefixes).decode(),
         "created_at": at,
     }
     new_id = connection.execute(INSERT_CLIENT, values).scalar_one()
@@ -76,8 +77,10 @@ SELECT_ALL_CLIENTS: Final = SELECT_CLIENTS.order_by(OAUTH_CLIENT.c.company_id, O
 
 
 def to_client(row: Row[Any]) -> Client:
-    uris = msgspec.json.decode(row.redirect_uris, type=tuple[str, ...])
-    return Client(row.id, Company(row.company_id, row.company_name), row.name, row.identifier, uris)
+    # A client of an older version has no prefixes.
+    stored = (row.redirect_uris, row.redirect_prefixes or "[]")
+    uris, prefixes = (msgspec.json.decode(text, type=tuple[str, ...]) for text in stored)
+    return Client(row.id, Company(row.company_id, row.company_name), row.name, row.identifier, uris, prefixes)
 
 
 class Secrets(Struct, frozen=True):

@@ -376,6 +376,7 @@ OAUTH_CLIENT: Final = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("old_secret_hash", LargeBinary),
     Column("old_secret_ends_at", BigInteger),
+    Column("redirect_prefixes", TEXT),
     UniqueConstraint("company_id", "name_key"),
 )
 
