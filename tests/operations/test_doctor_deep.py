@@ -55,6 +55,9 @@ def small(servers: StartServer) -> tuple[RunningServer, Api, CompanyStore]:
     api.upload(uri, [{"Id": 1}])
     api.sync(uri)
     api.upload(uri, [{"Id": 2}])
+    gone = {"emailAddress": "gone@x.yz", "isSubscribed": "false"}
+    number = api.rest("POST", "/data/contact", json=gone).raise_for_status().json()["id"]
+    api.rest("DELETE", f"/data/contact/{number}").raise_for_status()
     return server, api, store
 
 
@@ -126,6 +129,17 @@ DAMAGES: list[tuple[str, str, Callable[[CompanyStore], None]]] = [
         "north: 1 lines of logs without their sync",
         execute("UPDATE sync_log SET sync_id = 99 WHERE sync_id = 2 AND line = 1"),
     ),
+    (
+        "rows",
+        "north: 1 states kept of addresses that a contact has",
+        execute("UPDATE address_state SET email_key = 'contact-1@example.com'"),
+    ),
+    ("rows", "north: 1 states of addresses without their set", execute("UPDATE address_state SET set_id = 99")),
+    (
+        "rows",
+        "north: 1 states of addresses in email groups that are gone",
+        execute("UPDATE id_set SET name = 'emailGroup/1/unsubscribed' WHERE name = 'globalUnsubscribed'"),
+    ),
 ]
 
 
@@ -133,7 +147,7 @@ def test_each_damage_is_found_and_nothing_else(small: tuple[RunningServer, Api, 
     """In one store, one after another: what was undone is found no more."""
     server, _, store = small
     assert deep(server) == {**SOUND, "content of files": ("ok", "2 are as they were written")}
-    tables = ("upload", "sync_log", "id_set_chunk")
+    tables = ("upload", "sync_log", "id_set", "id_set_chunk", "address_state")
     for check, told, damage in DAMAGES:
         before = {path: path.read_bytes() for path in (*store.staging.root.iterdir(), *store.rejects.root.iterdir())}
         execute_all(store, [f"CREATE TABLE kept_{table} AS SELECT * FROM {table}" for table in tables])

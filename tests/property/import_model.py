@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.property.model import ADDRESS, BLANKS, HIGHEST_ID, Action, act
+from tests.property.model import ADDRESS, BLANKS, HIGHEST_ID, Action, act, follow_addresses
 
 Contact = dict[str, Any]
 TEXTS = ("first", "company")
@@ -338,10 +338,12 @@ def run_import(
     contacts: dict[int, Contact],
     next_id: int,
     sets: dict[str, set[int]],
+    kept: set[tuple[str, str]],
     *,
     resumed: bool,
 ) -> Result:
-    """Sync some uploads: changes `contacts` and `sets`, and says what must be reported."""
+    """Sync some uploads: changes `contacts`, `sets` and `kept`, and says what must be reported."""
+    before = {number: contact["email"] for number, contact in contacts.items()}
     rows = [(row, upload.broken) for upload in uploads for row in upload.rows]
     run = Importing(spec, contacts, next_id)
     for index, (row, broken) in enumerate(rows, 1):
@@ -350,6 +352,7 @@ def run_import(
     if spec.empties_identifier and target not in ("email", "id", "ext"):
         for number in run.touched:
             contacts[number][target] = None
+    follow_addresses(before, {number: contact["email"] for number, contact in contacts.items()}, sets, kept)
     codes = Counter(reject.code for reject in run.rejects)
     lines = [("ELQ-00130", len(rows)), ("ELQ-00137", 0)]
     lines += [("ELQ-00145", 0)] if resumed else []

@@ -139,8 +139,8 @@ class ImportWorld:
         sync = syncs.create(self.world.caller, {"syncedInstanceUri": f"/contacts/imports/{key.id}"})
         died = [self.work_and_die(sync, *crash) for crash in crashes]
         self.world.work()
-        sets_of_model = self.world.sets
-        expected = run_in_model(spec, sent, self.contacts, self.next_id, sets_of_model, resumed=any(died))
+        model = self.contacts, self.next_id, self.world.sets, self.world.kept
+        expected = run_in_model(spec, sent, *model, resumed=any(died))
         self.next_id = max(self.next_id, max(self.contacts) + 1)
         self.world.contacts = {number: contact["email"] for number, contact in self.contacts.items()}
         log, _, _ = syncs.read_log(self.world.caller, sync.id, MANY)

@@ -133,6 +133,32 @@ def act(action: Action, contacts: set[int], sets: dict[str, set[int]]) -> tuple[
     return len(contacts), len(changed)
 
 
+def follow_addresses(
+    before: Mapping[int, str], after: Mapping[int, str], sets: dict[str, set[int]], kept: set[tuple[str, str]]
+) -> None:
+    """Contacts have come, gone, or changed their addresses: states of addresses stay with these, all others go.
+
+    Args:
+        before: address by contact id, as it was.
+        after: as it is.
+        sets: changed.
+        kept: (address, set name) of addresses that no contact has; changed.
+    """
+    of_address = set(kept)
+    for name, members in sets.items():
+        if name in ("globalUnsubscribed", "bounced") or name.startswith("emailGroup/"):
+            of_address |= {(normal(before[number]), name) for number in members}
+            members.clear()
+        members &= after.keys()
+    kept.clear()
+    owners = {normal(email): number for number, email in after.items()}
+    for address, name in of_address:
+        if address in owners:
+            sets.setdefault(name, set()).add(owners[address])
+        else:
+            kept.add((address, name))
+
+
 @dataclass
 class Staged:
     """An upload: the identifier of each record as a text (None if it has none), whether it was readable."""

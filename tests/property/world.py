@@ -30,7 +30,7 @@ from staithe.storage import syncs as sync_rows
 from staithe.storage.tables import SYNC, UPLOAD
 from tests.property import model
 from tests.property.model import Action, Staged
-from tests.support.audit import Replay, check_changes_of_syncs, check_files, stored_sets
+from tests.support.audit import Replay, check_changes_of_syncs, check_files, kept_states, stored_sets
 
 CONTACTS_ELEMENT = next(e for e in ELEMENTS if e.name == "contacts")
 STATEMENTS = {
@@ -68,6 +68,7 @@ class World:
         self.user = User(1, company, "ann", Role.ADMIN)
         self.contacts: dict[int, str] = {}
         self.sets: dict[str, set[int]] = {}
+        self.kept: set[tuple[str, str]] = set()
         self.replay = Replay()
         self.seed(3)
         with self.store.database.write() as connection:
@@ -184,26 +185,32 @@ class World:
         with self.store.database.write() as connection:
             change_id = sets.record_change(connection, "test", system_clock(), "ann")
             values = {"C_EmailAddress": email}
-            self.contacts[contacts.add_contact(connection, STANDARD, values, system_clock(), "ann", change_id)] = email
+            number = contacts.add_contact(connection, STANDARD, values, system_clock(), "ann", change_id)
+        self.follow({**self.contacts, number: email})
 
     def remove_contact(self, number: int) -> None:
-        """Delete a contact: it leaves every set."""
+        """Delete a contact: it leaves every set, and its address keeps its states."""
         with self.store.database.write() as connection:
             change_id = sets.record_change(connection, "test", system_clock(), "ann")
             contacts.remove_contact(connection, number, change_id)
-        del self.contacts[number]
-        for members in self.sets.values():
-            members.discard(number)
+        self.follow({known: email for known, email in self.contacts.items() if known != number})
+
+    def follow(self, contacts_now: dict[int, str]) -> None:
+        """The contacts are others now, or have other addresses."""
+        model.follow_addresses(self.contacts, contacts_now, self.sets, self.kept)
+        self.contacts = contacts_now
 
     def compare(self) -> None:
         """The whole store against the model."""
         with self.store.database.read() as connection:
             found = {name: set(ids) for name, ids in stored_sets(connection).items() if ids}
             self.replay.follow(connection)
+            kept = kept_states(connection)
             check_changes_of_syncs(connection)
             unfinished = connection.execute(select(SYNC.c.id).where(SYNC.c.ended_at.is_(None))).all()
         expected = {name: ids for name, ids in {**self.sets, "contacts": set(self.contacts)}.items() if ids}
         assert found == expected
+        assert kept == self.kept
         assert unfinished == []
         check_files(self.store)
 

@@ -12,7 +12,17 @@ from sqlalchemy import Connection, func, select, text
 from staithe.domain.definitions import EXPORTS, SYNC_ACTIONS
 from staithe.domain.id_set import IdSet
 from staithe.services.stores import CompanyStore
-from staithe.storage.tables import CHANGE, ID_SET, ID_SET_CHUNK, IMPORT_CHUNK, SET_CHANGE, SYNC, UPLOAD
+from staithe.storage.tables import (
+    ADDRESS_STATE,
+    ADDRESS_STATE_CHANGE,
+    CHANGE,
+    ID_SET,
+    ID_SET_CHUNK,
+    IMPORT_CHUNK,
+    SET_CHANGE,
+    SYNC,
+    UPLOAD,
+)
 
 REJECT_FILES = (SYNC.c.reject_file, IMPORT_CHUNK.c.reject_file)
 TIDY_SECONDS = 60
@@ -24,6 +34,7 @@ class Replay:
 
     def __init__(self) -> None:
         self.sets: dict[str, IdSet] = {}
+        self.states: set[tuple[str, str]] = set()
         self.last_change = 0
 
     def follow(self, connection: Connection) -> None:
@@ -43,9 +54,30 @@ class Replay:
             assert not removed - before, f"change {change_id} took out of {name} what was not in it"
             assert (added | removed).chunk_numbers() == [chunk]
             self.sets[name] = (before | added) - removed
+        self.follow_addresses(connection)
         self.last_change = connection.execute(select(func.max(CHANGE.c.id))).scalar() or 0
         stored = stored_sets(connection)
         assert {n: s for n, s in self.sets.items() if s} == {n: s for n, s in stored.items() if s}
+
+    def follow_addresses(self, connection: Connection) -> None:
+        """The same of the states of addresses that no contact has."""
+        columns = ADDRESS_STATE_CHANGE.c.email_key, ID_SET.c.name, ADDRESS_STATE_CHANGE.c.is_added
+        rows = connection.execute(
+            select(*columns)
+            .join(ID_SET, ID_SET.c.id == ADDRESS_STATE_CHANGE.c.set_id)
+            .where(ADDRESS_STATE_CHANGE.c.change_id > self.last_change)
+            .order_by(ADDRESS_STATE_CHANGE.c.change_id)
+        )
+        for address, name, is_added in rows:
+            assert is_added is ((address, name) not in self.states), f"{address}: {name} changed to what it was"
+            self.states ^= {(address, name)}
+        assert self.states == kept_states(connection)
+
+
+def kept_states(connection: Connection) -> set[tuple[str, str]]:
+    """(address, set name) of each state that is kept of an address without a contact."""
+    query = select(ADDRESS_STATE.c.email_key, ID_SET.c.name).join(ID_SET, ID_SET.c.id == ADDRESS_STATE.c.set_id)
+    return {(address, name) for address, name in connection.execute(query)}
 
 
 def stored_sets(connection: Connection) -> dict[str, IdSet]:

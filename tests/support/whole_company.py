@@ -83,6 +83,7 @@ def fill(api: Api) -> Waiting:
     api.upload(joins, [{"Id": number} for number in range(1, 400)], **{"idempotency-key": "first"})
     assert api.sync(joins)["status"] == "warning"
     export(api, list_id)
+    # Its states stay: unsubscribed by the export, subscribed to the group.
     api.rest("DELETE", "/data/contact/7").raise_for_status()
     api.upload(joins, [{"Id": number} for number in range(250, 320)], **{"idempotency-key": "second"})
     imports = define_import(api, name="waiting", fields=FIELDS, identifierFieldName="email")

@@ -266,7 +266,9 @@ def test_every_part_of_a_contact(api: Api, store: CompanyStore) -> None:
         uri = api.define(*actions)
         api.upload(uri, [{"Id": number}])
         api.sync(uri)
-    api.rest("PUT", "/data/contact/3", json={"isBounceback": "true", "firstName": "A", "lastName": "B"})
+    bounces = {"mail": EMAIL, "bounced": "{{Contact.Email.IsBounced}}"}
+    run_import(api, [{"mail": "contact-3@example.com", "bounced": 1}], fields=bounces, identifierFieldName="mail")
+    api.rest("PUT", "/data/contact/3", json={"firstName": "A", "lastName": "B"})
     fields = {
         "id": "{{contact.id}}",
         "ext": "{{Contact.Field(ContactIDExt)}}",

@@ -115,13 +115,14 @@ ACCOUNT = "{{Contact.Account.Field(M_CompanyName)}}"
                     {"x": "{{Contact.Field(C_Nothing)}}"}),
         ),
         (
-            {"fields": FIELDS | {"x": "{{Contact.Field(C_DateCreated)}}"}},
-            failure("fields", "Must name fields that can be written: x is read-only.",
-                    {"x": "{{Contact.Field(C_DateCreated)}}"}),
+            {"fields": {"emailAddress": "{{Contact.Email.IsBounced}}"}},
+            failure("fields", "Must be identified by a text, number, email address or id field.",
+                    {"emailAddress": "{{Contact.Email.IsBounced}}"}),
         ),
         (
-            {"fields": FIELDS | {"x": "{{Contact.Id}}"}},
-            failure("fields", "Must name fields that can be written: x is read-only.", {"x": "{{Contact.Id}}"}),
+            {"fields": {"emailAddress": "{{Contact.CreatedAt}}"}},
+            failure("fields", "Must be identified by a text, number, email address or id field.",
+                    {"emailAddress": "{{Contact.CreatedAt}}"}),
         ),
         (
             {"fields": FIELDS | {"x": ACCOUNT}},

@@ -163,14 +163,14 @@ def test_put_takes_back_what_get_gave(api: Api) -> None:
     assert stable(api.rest("PUT", f"{CONTACT}/101", json=given).json()) == stable(given)
 
 
-def test_subscription_and_bounce_are_sets_with_recorded_changes(api: Api, store: CompanyStore) -> None:
+def test_subscription_is_a_set_with_recorded_changes_and_the_bounce_is_read_only(api: Api, store: CompanyStore) -> None:
     answer = api.rest("PUT", f"{CONTACT}/5", json={"isSubscribed": "false", "isBounceback": True})
-    states = {"isSubscribed": "false", "isBounceback": "true", "subscriptionDate": ""}
+    states = {"isSubscribed": "false", "subscriptionDate": ""}
     assert_same(answer, 200, complete_body(5, "contact-5@example.com", **states))
-    assert last_change(store) == ("change of contact 5", ["bounced", "globalUnsubscribed"])
-    assert (members(store, "globalUnsubscribed"), members(store, "bounced")) == ([5], [5])
-    answer = api.rest("PUT", f"{CONTACT}/5", json={"ISSUBSCRIBED": True, "isBounceback": ""})
-    assert_same(answer, 200, complete_body(5, "contact-5@example.com", isBounceback="true"))
+    assert last_change(store) == ("change of contact 5", ["globalUnsubscribed"])
+    assert (members(store, "globalUnsubscribed"), members(store, "bounced")) == ([5], [])
+    answer = api.rest("PUT", f"{CONTACT}/5", json={"ISSUBSCRIBED": True, "isBounceback": "maybe"})
+    assert_same(answer, 200, complete_body(5, "contact-5@example.com"))
     assert last_change(store) == ("change of contact 5", ["globalUnsubscribed"])
     assert members(store, "globalUnsubscribed") == []
 
@@ -274,7 +274,7 @@ def test_a_wrong_put_changes_nothing(api: Api) -> None:
     before = api.rest("GET", f"{CONTACT}/5").json()
     for sent, failure in (
         ({"city": "Kiel", "emailAddress": ""}, ("emailAddress", "NotNull")),
-        ({"city": "Kiel", "isBounceback": "maybe"}, ("isBounceback", "Boolean", "maybe")),
+        ({"city": "Kiel", "isSubscribed": "maybe"}, ("isSubscribed", "Boolean", "maybe")),
         ({"fieldValues": [{"id": "100171", "value": "b.cd"}]}, ("C_EmailAddressDomain", "Immutability", "b.cd")),
     ):
         assert_same(api.rest("PUT", f"{CONTACT}/5", json=sent), 400, [wrong("Contact", *failure)])

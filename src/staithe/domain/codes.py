@@ -183,6 +183,9 @@ NO_ADDRESS: Final = StatusCode(
     "address",
 )
 DATES_READ: Final = StatusCode("ELQ-00104", INFORMATION, "Dates in {name} read as month/day/year.")
+IGNORED: Final = StatusCode(
+    UNMAPPED.code, INFORMATION, "Values of {name} ignored: an import does not write them.", detail="read-only"
+)
 VALUES_REFUSED: Final = StatusCode("ELQ-00144", WARNING, "Records with at least one value that was refused.")
 
 REJECT_CODES: Final = {

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
 from staithe.domain.fields import FIELDS_BY_REST_NAME, Contact, DataType, Field, FieldValue
-from staithe.domain.identifiers import EMAIL_CHARACTERS, WHITE_SPACE, is_email_address
+from staithe.domain.identifiers import EMAIL_CHARACTERS, WHITE_SPACE, is_email_address, normal_email
 from staithe.domain.limits import SECOND
 from staithe.domain.properties import PropertyReader, Requirement, to_id, to_text
 from staithe.domain.times import parse_unix_seconds
@@ -19,11 +19,10 @@ EMAIL_NAME: Final = "C_EmailAddress"
 
 
 class ContactChanges(Struct, frozen=True):
-    """New values by internal name (None clears); None for a state that stays as it is."""
+    """New values by internal name (None clears); None for a subscription that stays as it is."""
 
     values: Mapping[str, FieldValue]
     is_subscribed: bool | None
-    is_bounced: bool | None
 
 
 def read_contact_changes(
@@ -54,9 +53,26 @@ def read_contact_changes(
             reader.refuse(field.internal_name, "Must not be changed: it is read-only.", text, Requirement.IMMUTABILITY)
     if before is None and EMAIL_NAME not in values and properties.get("emailAddress") is None:
         reader.refuse("emailAddress", "Must not be empty.", "", Requirement.NOT_NULL)
-    changes = ContactChanges(values, reader.boolean("isSubscribed"), reader.boolean("isBounceback"))
+    changes = ContactChanges(values, reader.boolean("isSubscribed"))
     reader.finish()
     return changes
+
+
+def subscription_wish(changes: ContactChanges, before: Contact | None) -> bool | None:
+    """What becomes of the subscription of the address that the contact has then; None for nothing.
+
+    Who said no stays so: only a contact that is there is subscribed, and not in the same step as it gets an address.
+    """
+    if not changes.is_subscribed:
+        return changes.is_subscribed
+    return None if before is None or new_address(changes, before) is not None else True
+
+
+def new_address(changes: ContactChanges, before: Contact) -> str | None:
+    """The address in its normal form that takes the place of another."""
+    email = changes.values.get(EMAIL_NAME)
+    address = normal_email(str(email)) if email else None
+    return None if address == normal_email(before.text(EMAIL_NAME)) else address
 
 
 def read_field_values(reader: PropertyReader, catalogue: Catalogue) -> Iterator[tuple[Field, str]]:

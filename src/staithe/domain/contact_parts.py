@@ -75,8 +75,16 @@ class ContactPart(Struct, frozen=True):
 
     @property
     def can_be_imported(self) -> bool:
-        """Whether an import can write it."""
+        """Whether an import can write it as a field."""
         return self.field is not None and not self.field.is_read_only
+
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether it may stand in an import, also where its values are ignored [observed: app clients].
+
+        Who sends memberships means them: to ignore those could lose a no.
+        """
+        return self.kind not in MEMBERSHIPS.values()
 
 
 DATA_TYPES: Final[Mapping[PartKind, DataType]] = {
@@ -84,6 +92,12 @@ DATA_TYPES: Final[Mapping[PartKind, DataType]] = {
     PartKind.CREATED_AT: DataType.DATE,
     PartKind.UPDATED_AT: DataType.DATE,
 }
+TRUTHS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("true", "1", "yes", "y"), True),
+    **dict.fromkeys(("false", "0", "no", "n"), False),
+}
+"""How clients write whether something is so, in lower case."""
+
 EMAIL_FORMAT: Final = "unspecified"
 """As the Application API's `emailFormatPreference`: no contact has another here."""
 

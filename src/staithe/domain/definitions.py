@@ -270,7 +270,7 @@ def read_import(reader: DefinitionReader) -> ImportDefinition:
     def refuse_part(field_name: str, part: ContactPart) -> str:
         if field_name == identifier:
             return "" if can_identify(part) else "must be identified by a text, number, email address or id field"
-        return "" if part.can_be_imported else f"must name fields that can be written: {field_name} is read-only"
+        return "" if part.can_be_sent else f"must name what an import can write: {field_name} is a membership"
 
     fields = reader.fields(IMPORT_FIELDS, refuse_part)
     if fields and identifier and identifier not in fields:

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
-from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind, resolve_contact_part
+from staithe.domain.contact_parts import EMAIL_FORMAT, TRUTHS, ContactPart, PartKind, resolve_contact_part
 from staithe.domain.definition_reader import find_choice
 from staithe.domain.field_statement import Part, parse_field_statement
 from staithe.domain.fields import DataType, FieldValue
@@ -76,12 +76,6 @@ class Others(Struct, frozen=True):
 
 
 FilterPlan: TypeAlias = ColumnTest | InSets | InContainer | Both | Either | Others
-
-TRUTHS: Final = {
-    **dict.fromkeys(("true", "1", "yes", "y"), "True"),
-    **dict.fromkeys(("false", "0", "no", "n"), "False"),
-}
-"""How clients write whether something is so."""
 
 NOBODY: Final = InSets(())
 CONTAINERS: Final = ("contactlist", "contactsegment", "contactfilter")
@@ -175,7 +169,7 @@ def read_truth(statement: str, value: str) -> str:
     found = TRUTHS.get(fold(value.strip()))
     if found is None:
         raise ValueError(f"must compare {statement} with True or False: '{value}' is neither")
-    return found
+    return str(found)
 
 
 def truth(plan: FilterPlan) -> Iterator[tuple[str, FilterPlan]]:

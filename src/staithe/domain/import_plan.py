@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, tzinfo
+from typing import Final
 
 from msgspec import Struct
 
@@ -12,6 +14,7 @@ from staithe.domain.definitions import ImportDefinition, ImportRule, UpdateRule
 from staithe.domain.field_statement import parse_field_statement
 from staithe.domain.fields import DataType, Field
 from staithe.domain.plan import SetStep, plan_steps
+from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET
 from staithe.domain.values import EASTERN
 
 
@@ -28,11 +31,31 @@ class ImportColumn(Struct, frozen=True):
         return EASTERN if ContactPart(PartKind.FIELD, self.field).is_system_time else UTC
 
 
+class ImportState(Struct, frozen=True):
+    """A field of the definition that sets a state of the contact's address.
+
+    A value of `is_in` puts the contact into the set; the opposite takes it out if `takes_out`, and else is ignored.
+    """
+
+    name: str
+    set_name: str
+    is_in: bool
+    takes_out: bool
+
+
+STATES: Final[Mapping[PartKind, tuple[str, bool, bool]]] = {
+    PartKind.IS_BOUNCED: (BOUNCED_SET, True, True),
+    PartKind.IS_SUBSCRIBED: (GLOBAL_UNSUBSCRIBED_SET, False, False),
+}
+"""What an import can set beside fields [bounceback_status.htm]. It subscribes nobody: that may be an accident."""
+
+
 class ImportPlan(Struct, frozen=True):
-    """Match each record by what the field `identifier_name` holds, write the columns, then take the steps.
+    """Match each record by what the field `identifier_name` holds, write the columns and states, then take the steps.
 
     `updates_all_matches` is false where only the oldest of several matching contacts is changed; with
-    `empties_identifier` the contacts lose the value they were matched by when all records are done.
+    `empties_identifier` the contacts lose the value they were matched by when all records are done. `ignored` are the
+    fields that nothing can write.
     """
 
     identifier_name: str
@@ -44,6 +67,8 @@ class ImportPlan(Struct, frozen=True):
     updates_all_matches: bool
     empties_identifier: bool
     steps: tuple[SetStep, ...]
+    states: tuple[ImportState, ...] = ()
+    ignored: tuple[str, ...] = ()
 
     @property
     def identifies_by_email(self) -> bool:
@@ -70,16 +95,22 @@ class ImportPlan(Struct, frozen=True):
 def plan_import(definition: ImportDefinition, catalogue: Catalogue) -> ImportPlan:
     """Make the plan of a valid import.
 
-    Of several fields that write the same contact field the identifier field does, or else the last one.
+    Of several fields that write the same the identifier field does, or else the last one.
     """
     parts = {
         name: resolve_contact_part(parse_field_statement(text), catalogue) for name, text in definition.fields.items()
     }
     columns: dict[str, ImportColumn] = {}
+    states: dict[PartKind, ImportState] = {}
+    ignored: list[str] = []
     for name in sorted(parts, key=lambda name: name == definition.identifier_field_name):
         part = parts[name]
         if part.field is not None and part.can_be_imported:
             columns[part.field.internal_name] = ImportColumn(name, part.field, rule_of(definition, name, part.field))
+        elif part.kind in STATES:
+            states[part.kind] = ImportState(name, *STATES[part.kind])
+        elif name != definition.identifier_field_name:
+            ignored.append(name)
     identifier = parts[definition.identifier_field_name]
     rule = definition.import_rule or ImportRule.CREATE_AND_UPDATE
     return ImportPlan(
@@ -92,6 +123,8 @@ def plan_import(definition: ImportDefinition, catalogue: Catalogue) -> ImportPla
         updates_all_matches=definition.is_updating_multiple_matched_records,
         empties_identifier=bool(definition.null_identifier_field_name) and can_be_emptied(identifier),
         steps=plan_steps(definition.sync_actions),
+        states=tuple(states.values()),
+        ignored=tuple(ignored),
     )
 
 

@@ -19,6 +19,12 @@ from staithe.domain.field_statement import FieldStatement, parse_field_statement
 CONTACTS_SET: Final = "contacts"
 GLOBAL_UNSUBSCRIBED_SET: Final = "globalUnsubscribed"
 BOUNCED_SET: Final = "bounced"
+EMAIL_GROUP_SETS: Final = "emailGroup/"
+"""What the names of the sets of email groups begin with.
+
+These and the two above are the states of email addresses, which outlive contacts; lists and app services have contacts.
+"""
+
 
 INSTANCE_PATTERN = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 UNFINISHED_STATUSES: Final = ("pending", "active")
@@ -31,7 +37,7 @@ def contact_list_set(list_id: int) -> str:
 
 def email_group_set(group_id: int, status: str) -> str:
     """The name of the set of contacts that are `subscribed` or `unsubscribed` in an email group."""
-    return f"emailGroup/{group_id}/{status}"
+    return f"{EMAIL_GROUP_SETS}{group_id}/{status}"
 
 
 class SyncAction(Struct, frozen=True, omit_defaults=True):
@@ -97,16 +103,16 @@ SYNC_ACTION_RULES: Final = (
         "setStatus",
         "subscribed",
         codes.GROUP_SUBSCRIBED,
-        "emailGroup/{target}/subscribed",
-        ("emailGroup/{target}/unsubscribed",),
+        EMAIL_GROUP_SETS + "{target}/subscribed",
+        (EMAIL_GROUP_SETS + "{target}/unsubscribed",),
     ),
     SyncActionRule(
         "emailgroup",
         "setStatus",
         "unsubscribed",
         codes.GROUP_UNSUBSCRIBED,
-        "emailGroup/{target}/unsubscribed",
-        ("emailGroup/{target}/subscribed",),
+        EMAIL_GROUP_SETS + "{target}/unsubscribed",
+        (EMAIL_GROUP_SETS + "{target}/subscribed",),
     ),
     SyncActionRule(
         "globalsubscribe", "setStatus", "subscribed", codes.GLOBAL_SUBSCRIBED, "", (GLOBAL_UNSUBSCRIBED_SET,)

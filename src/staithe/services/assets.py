@@ -18,7 +18,7 @@ from staithe.domain.properties import Requirement
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET, contact_list_set, email_group_set
 from staithe.services.caller import Caller
-from staithe.storage import assets, sets
+from staithe.storage import address_states, assets, sets
 from staithe.storage.database import Connection
 
 CONTACT_LIST: Final = "contactlist"
@@ -140,7 +140,7 @@ def change_members(connection: Connection, caller: Caller, kind: str, asset_id: 
 
 
 def delete(caller: Caller, kind: str, asset_id: int) -> None:
-    """Delete a list or a group, and take everyone out of it.
+    """Delete a list or a group, and take everyone out of it, addresses without a contact too.
 
     Raises:
         InUse: a definition of sync actions names it.
@@ -152,6 +152,7 @@ def delete(caller: Caller, kind: str, asset_id: int) -> None:
         emptied = {name: SetChange(IdSet(), sets.load_set(connection, name)) for name in set_names(kind, asset_id)}
         change_id = sets.record_change(connection, f"deletion of {describe(kind, asset_id)}", caller.now, caller.name)
         sets.change_sets(connection, change_id, emptied)
+        address_states.empty_sets(connection, change_id, emptied)
         assets.remove_asset(connection, kind, asset_id)
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
 
 from staithe.domain.assets import Asset
 from staithe.domain.catalogue import Catalogue
-from staithe.domain.contact_changes import EMAIL_NAME, ContactChanges, read_contact_changes
+from staithe.domain.contact_changes import (
+    EMAIL_NAME,
+    ContactChanges,
+    new_address,
+    read_contact_changes,
+    subscription_wish,
+)
 from staithe.domain.errors import Failure, Gone, NotFound, NotUnique
 from staithe.domain.fields import Contact
 from staithe.domain.id_set import IdSet, SetChange
@@ -18,7 +25,8 @@ from staithe.domain.properties import Requirement
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import BOUNCED_SET, GLOBAL_UNSUBSCRIBED_SET, contact_list_set
 from staithe.services.caller import Caller
-from staithe.storage import assets, contacts, sets
+from staithe.storage import address_states, assets, contacts, sets
+from staithe.storage.address_states import NOTHING_LEFT
 from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
 
@@ -92,7 +100,7 @@ def read_memberships(caller: Caller, contact_id: int) -> list[Asset]:
 
 
 def create(caller: Caller, properties: Mapping[str, object]) -> ContactView:
-    """Make a contact.
+    """Make a contact. It has the states of its address, and so is unsubscribed if that is, whatever is asked for.
 
     Raises:
         ValidationFailed: a property is wrong, or there is no email address.
@@ -105,12 +113,12 @@ def create(caller: Caller, properties: Mapping[str, object]) -> ContactView:
         refuse_taken_email(connection, changes, 0)
         change_id = sets.record_change(connection, "creation of a contact", caller.now, caller.name)
         contact_id = contacts.add_contact(connection, catalogue, changes.values, caller.now, caller.name, change_id)
-        sets.change_sets(connection, change_id, state_changes(contact_id, changes))
+        sets.change_sets(connection, change_id, subscription_change(contact_id, subscription_wish(changes, None)))
         return view_one(connection, catalogue, contact_id)
 
 
 def change(caller: Caller, contact_id: int, properties: Mapping[str, object]) -> ContactView:
-    """Change what the properties name of a contact.
+    """Change what the properties name of a contact. One that gets another address has the states of that.
 
     Raises:
         ValidationFailed: a property is wrong.
@@ -119,14 +127,18 @@ def change(caller: Caller, contact_id: int, properties: Mapping[str, object]) ->
     with caller.database.write() as connection:
         sets.hold(connection, contacts_change=True)
         catalogue = load_catalogue(connection)
-        changes = read_contact_changes(properties, get_contact(connection, catalogue, contact_id), catalogue)
+        before = get_contact(connection, catalogue, contact_id)
+        changes = read_contact_changes(properties, before, catalogue)
         refuse_taken_email(connection, changes, contact_id)
+        address = new_address(changes, before)
+        left = NOTHING_LEFT if address is None else address_states.leave(connection, IdSet.of([contact_id]))
         contacts.change_contact(connection, catalogue, contact_id, changes.values, caller.now, caller.name)
-        states = state_changes(contact_id, changes)
-        if states:
+        wish = subscription_change(contact_id, subscription_wish(changes, before))
+        if wish or address is not None:
             action = f"change of contact {contact_id}"
-            change_id = sets.record_change(connection, action, caller.now, caller.name)
-            sets.change_sets(connection, change_id, states)
+            change_id = partial(sets.record_change, connection, action, caller.now, caller.name)
+            takers = [] if address is None else [(address, contact_id)]
+            address_states.settle(connection, change_id, left, takers, wish)
         return view_one(connection, catalogue, contact_id)
 
 
@@ -137,20 +149,16 @@ def refuse_taken_email(connection: Connection, changes: ContactChanges, own_id: 
         raise NotUnique(Failure("emailAddress", rule, email, Requirement.UNIQUENESS))
 
 
-def state_changes(contact_id: int, changes: ContactChanges) -> dict[str, SetChange]:
+def subscription_change(contact_id: int, is_subscribed: bool | None) -> dict[str, SetChange]:
     """What becomes of the sets: a contact is subscribed when it is not in the set of the unsubscribed."""
+    if is_subscribed is None:
+        return {}
     one, none = IdSet.of([contact_id]), IdSet()
-    is_unsubscribed = None if changes.is_subscribed is None else not changes.is_subscribed
-    states = {GLOBAL_UNSUBSCRIBED_SET: is_unsubscribed, BOUNCED_SET: changes.is_bounced}
-    return {
-        name: SetChange(one, none) if is_in else SetChange(none, one)
-        for name, is_in in states.items()
-        if is_in is not None
-    }
+    return {GLOBAL_UNSUBSCRIBED_SET: SetChange(none, one) if is_subscribed else SetChange(one, none)}
 
 
 def delete(caller: Caller, contact_id: int) -> None:
-    """Delete a contact, and take it out of every set it is in."""
+    """Delete a contact, and take it out of every set it is in; the states of its address are kept."""
     with caller.database.write() as connection:
         sets.hold(connection, contacts_change=True)
         get_contact(connection, load_catalogue(connection), contact_id)

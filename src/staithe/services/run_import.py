@@ -8,15 +8,17 @@ are done, a last transaction takes the sync actions, writes the log, and ends th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache, partial
+from itertools import chain
+from typing import Any, NamedTuple
 
 from staithe.domain import codes
 from staithe.domain.definitions import ImportDefinition, UpdateRule
 from staithe.domain.errors import OutcomeUnknown
 from staithe.domain.fields import FieldValue
-from staithe.domain.id_set import IdSet
+from staithe.domain.id_set import IdSet, SetChange
 from staithe.domain.import_plan import ImportPlan, plan_import
 from staithe.domain.plan import StepResult, set_names
 from staithe.domain.sync_actions import CONTACTS_SET
@@ -36,7 +38,8 @@ from staithe.services.sync_run import (
 from staithe.staging.import_rows import ImportRows, Key, prepare_rows
 from staithe.staging.rejects import RejectWriter
 from staithe.staging.rows import RecordBatch
-from staithe.storage import dialect, import_chunks, imports, sets, syncs, uploads
+from staithe.storage import address_states, dialect, import_chunks, imports, sets, syncs, uploads
+from staithe.storage.address_states import NOTHING_LEFT
 from staithe.storage.contact_fields import load_catalogue
 from staithe.storage.database import Connection
 from staithe.storage.import_chunks import ImportChunk
@@ -138,7 +141,8 @@ def commit_chunk(under_way: ImportRun, rows: ImportRows, chunks: Ahead[ImportRow
                 updated=len(updated),
                 contacts=created | updated,
                 reject_counts=dict(rejects.counts),
-                american_dates=rows.count_american_dates(),
+                american_dates=rows.count_imported(rows.american_dates),
+                ignored=rows.count_imported(rows.ignored),
                 reject_file=rejects.finish(),
             )
             import_chunks.add_chunk(connection, run.sync.id, chunk)
@@ -169,23 +173,51 @@ def hold_on(run: Run, connection: Connection, *, goes_forward: bool) -> None:
         raise LeaseLost
 
 
+class Sorted(NamedTuple):
+    """What becomes of records: the positions of new contacts, contact to change -> position, contact -> new address."""
+
+    new: list[int]
+    changed: dict[int, int]
+    renamed: dict[int, str]
+
+
 def write_contacts(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[IdSet, IdSet]:
     """Insert and update contacts; gives the ids of both. What only the store can tell is refused here."""
     run, plan = under_way.run, under_way.plan
     sort = sort_by_email if plan.identifies_by_email else sort_records
-    new, changed = sort(under_way, connection, rows)
+    new, changed, renamed = sort(under_way, connection, rows)
     now, by = run.clock(), run.sync.created_by
+    change_id = cache(partial(record_change, run, connection, now))
+    left = address_states.leave(connection, IdSet.of(renamed)) if renamed else NOTHING_LEFT
     if changed:
         under_way.writer.change(connection, list(changed), pick_values(plan, rows, list(changed.values())), now, by)
     created = IdSet()
     # A new contact may take the address that a changed one has just given up, never the other way round.
     if new:
-        change_id = record_change(run, connection, now)
-        created = under_way.writer.add(connection, pick_values(plan, rows, new), now, by, change_id)
+        created = under_way.writer.add(connection, pick_values(plan, rows, new), now, by, change_id())
+    if new or renamed or plan.states:
+        made = chain(zip(created, new, strict=True), changed.items())
+        wishes = state_changes(plan, rows, made) if plan.states else {}
+        takers = ((str(rows.email_keys[position]), i) for i, position in zip(created, new, strict=True))
+        others = ((address, i) for i, address in renamed.items())
+        address_states.settle(connection, change_id, left, chain(takers, others), wishes)
     return created, IdSet.of(changed)
 
 
-def sort_by_email(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[list[int], dict[int, int]]:
+def state_changes(plan: ImportPlan, rows: ImportRows, positions: Iterable[tuple[int, int]]) -> dict[str, SetChange]:
+    """What the records make of sets, given (contact id, position) of those that are imported."""
+    imported = list(positions)
+    changes: dict[str, SetChange] = {}
+    for state, values in zip(plan.states, rows.states, strict=True):
+        is_in = IdSet.of(i for i, position in imported if values[position] is state.is_in)
+        is_out = IdSet.of(i for i, position in imported if values[position] is (not state.is_in))
+        change = SetChange(is_in, is_out if state.takes_out else IdSet())
+        if change:
+            changes[state.set_name] = change
+    return changes
+
+
+def sort_by_email(under_way: ImportRun, connection: Connection, rows: ImportRows) -> Sorted:
     """As `sort_records`, for all records at once: those with different addresses cannot meet the same contact."""
     plan, name = under_way.plan, under_way.plan.identifier_name
     usable = rows.batch.num_rows - len(rows.refused)
@@ -205,7 +237,7 @@ def sort_by_email(under_way: ImportRun, connection: Connection, rows: ImportRows
             if first != position:
                 rows.refuse(position, *rows.refused.get(first, (codes.REPEATED_RECORD, name)))
     rising = sorted((p for p in found if p not in rows.refused), key=found.__getitem__)
-    return [p for p in new if p not in rows.refused], {found[position]: position for position in rising}
+    return Sorted([p for p in new if p not in rows.refused], {found[position]: position for position in rising}, {})
 
 
 def first_positions(rows: ImportRows) -> dict[Any, int]:
@@ -242,8 +274,8 @@ def find_owners(connection: Connection, rows: ImportRows) -> dict[int, int]:
     return imports.match_emails(connection, keys) if keys else {}
 
 
-def sort_records(under_way: ImportRun, connection: Connection, rows: ImportRows) -> tuple[list[int], dict[int, int]]:
-    """Decide about each record: (the positions of new contacts, contact to change -> position).
+def sort_records(under_way: ImportRun, connection: Connection, rows: ImportRows) -> Sorted:
+    """Decide about each record.
 
     Each is judged as if those before it had been imported one by one, so that it does not matter where chunks end.
     The changes must be written in their order, in which one may take the email address that another has given up.
@@ -264,22 +296,26 @@ def sort_records(under_way: ImportRun, connection: Connection, rows: ImportRows)
         if reason is not None:
             rows.refuse(position, *reason)
             continue
-        emails.give(plan, rows.email_keys[position], ids)
+        emails.give(plan, position, rows.email_keys[position], ids)
         if ids:
             changed.update(dict.fromkeys(ids, position))
         else:
             new_keys.add(rows.keys[position])
             new.append(position)
-    return new, changed
+    return Sorted(new, changed, emails.renamed)
 
 
 class Emails:
-    """Who has which email address, while the records of a chunk are judged. Not used where they are the identifier."""
+    """Who has which email address, while the records of a chunk are judged. Not used where they are the identifier.
+
+    `renamed` are the contacts that get another address than they have in the store, with it.
+    """
 
     def __init__(self, owners: Mapping[int, int]) -> None:
         self.owners = owners
         self.claimed: set[str] = set()
         self.given: dict[int, str] = {}
+        self.renamed: dict[int, str] = {}
 
     def is_taken(self, position: int, email_key: str, ids: Sequence[int]) -> bool:
         """Whether another contact than those in `ids` has the address of a record."""
@@ -289,7 +325,7 @@ class Emails:
         # Whoever had it in the store may have been given another since.
         return owner is not None and self.given.get(owner, email_key) == email_key and [owner] != ids
 
-    def give(self, plan: ImportPlan, email_key: str | None, ids: Sequence[int]) -> None:
+    def give(self, plan: ImportPlan, position: int, email_key: str | None, ids: Sequence[int]) -> None:
         """A record was accepted: its contact has its address, unless the update rule keeps the one it has."""
         if email_key is None or plan.email_position is None:
             return
@@ -297,6 +333,8 @@ class Emails:
             return
         self.claimed.add(email_key)
         self.given.update(dict.fromkeys(ids, email_key))
+        if self.owners.get(position) not in ids:
+            self.renamed.update(dict.fromkeys(ids, email_key))
 
 
 def refuse_match(plan: ImportPlan, ids: Sequence[int], *, is_repeated: bool) -> tuple[codes.StatusCode, str] | None:
@@ -402,10 +440,13 @@ def write_log(under_way: ImportRun, counts: Counter[str], results: Sequence[Step
         begun.add(codes.NOTHING_STAGED, now)
     log_oddities(begun, under_way.plan.identifier_name, under_way.staged, now)
     american_dates: Counter[str] = Counter()
+    ignored: Counter[str] = Counter()
     for chunk in under_way.chunks:
         american_dates.update(chunk.american_dates)
-    for name, count in sorted(american_dates.items()):
-        begun.add(codes.DATES_READ, now, count, name=name)
+        ignored.update(chunk.ignored)
+    for code, found in ((codes.DATES_READ, american_dates), (codes.IGNORED, ignored)):
+        for name, count in sorted(found.items()):
+            begun.add(code, now, count, name=name)
     repeated, unusable = counts[codes.REPEATED_RECORD.code], counts[codes.UNUSABLE_VALUE.code]
     log.add(codes.PROCESSED, now, records)
     for code in sorted(counts):

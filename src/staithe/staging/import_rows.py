@@ -5,7 +5,7 @@ Nothing here asks the store, so it is done before the chunk's transaction begins
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, timedelta, tzinfo
 from functools import lru_cache
@@ -16,11 +16,12 @@ import pyarrow as pa
 
 from staithe.domain import codes
 from staithe.domain.codes import StatusCode
+from staithe.domain.contact_parts import TRUTHS
 from staithe.domain.definitions import UpdateRule
 from staithe.domain.fields import EXTERNAL_ID_PREFIX, DataType, FieldValue
 from staithe.domain.folding import fold
 from staithe.domain.identifiers import NUL, PLAIN_EMAIL, PLAIN_EMAIL_CHARACTERS, WHITE_SPACE, is_email_address
-from staithe.domain.import_plan import ImportColumn, ImportPlan
+from staithe.domain.import_plan import ImportColumn, ImportPlan, ImportState
 from staithe.domain.limits import CONTACT_ID, HOUR
 from staithe.domain.times import EPOCH
 from staithe.domain.values import parse_number, parse_value
@@ -45,7 +46,8 @@ class ImportRows:
     `values` hold a list a column of the plan: stored values, None to leave a field as it is, an empty text to empty
     it. `refused` records are not imported, each for a reason and with the field at fault; records with `unusable`
     values are, without these fields, which have those that are `too_long` among them. `american_dates` are where a
-    field has a date that was read month first.
+    field has a date that was read month first. `states` hold a list a state of the plan: what was sent, or None.
+    `ignored` are where a field has a value that nothing is done with.
     """
 
     batch: pa.RecordBatch
@@ -56,6 +58,8 @@ class ImportRows:
     unusable: dict[int, list[str]] = field(default_factory=dict)
     too_long: dict[int, list[str]] = field(default_factory=dict)
     american_dates: dict[str, list[int]] = field(default_factory=dict)
+    states: list[list[bool | None]] = field(default_factory=list)
+    ignored: dict[str, list[int]] = field(default_factory=dict)
 
     def refuse(self, position: int, code: StatusCode, name: str) -> None:
         """Reject a record, unless it is rejected already."""
@@ -76,9 +80,9 @@ class ImportRows:
         numbers = [position + first_record for position in positions]
         return rows, numbers, [reasons[p][0].reason for p in positions], [reasons[p][1] for p in positions]
 
-    def count_american_dates(self) -> dict[str, int]:
-        """How many dates of imported records were read month first, by field."""
-        counts = {n: sum(p not in self.refused for p in positions) for n, positions in self.american_dates.items()}
+    def count_imported(self, by_name: Mapping[str, Sequence[int]]) -> dict[str, int]:
+        """How many of some positions are of imported records, by field: of `american_dates` or of `ignored`."""
+        counts = {name: sum(p not in self.refused for p in positions) for name, positions in by_name.items()}
         return {name: count for name, count in counts.items() if count}
 
     def leave_out(self, position: int, name: str, *, is_too_long: bool = False) -> None:
@@ -104,7 +108,33 @@ def prepare_rows(batch: pa.RecordBatch, plan: ImportPlan) -> ImportRows:
         rows.email_keys = [None] * batch.num_rows
     else:
         read_emails(rows, plan.columns[email], email, is_identifier=plan.identifies_by_email)
+    rows.states = [read_state(rows, state) for state in plan.states]
+    for name in plan.ignored:
+        sent = read_sent(rows, name)
+        rows.ignored[name] = [] if sent is None else compute.indices_nonzero(compute.not_equal(sent, "")).to_pylist()
     return rows
+
+
+def read_sent(rows: ImportRows, name: str) -> pa.Array | None:
+    """The texts that were sent of a field, empty where they are no value; None if none was."""
+    index = rows.batch.schema.get_field_index(name)
+    return None if index < 0 else without_blanks(compute.utf8_trim(rows.batch.column(index), WHITE_SPACE))
+
+
+def read_state(rows: ImportRows, state: ImportState) -> list[bool | None]:
+    """Whether the state is so, position by position; what does not fit is remembered, and so is what is ignored."""
+    sent = read_sent(rows, state.name)
+    if sent is None:
+        return [None] * rows.batch.num_rows
+    texts: list[str | None] = sent.to_pylist()
+    read = {text: TRUTHS.get(text.lower()) if text else None for text in set(texts)}
+    values = [read[text] for text in texts]
+    for position, value in enumerate(values):
+        if value is None and texts[position]:
+            rows.leave_out(position, state.name)
+    if not state.takes_out:
+        rows.ignored[state.name] = [p for p, value in enumerate(values) if value is (not state.is_in)]
+    return values
 
 
 def read_keys(texts: pa.Array, plan: ImportPlan) -> list[Key]:

@@ -44,7 +44,7 @@ from staithe.domain.limits import CHUNK_IDS, CONTACT_ID, SECOND
 from staithe.domain.list_query import ORDERS, Condition, PropertyType
 from staithe.domain.search_query import SearchQuery
 from staithe.domain.sync_actions import CONTACTS_SET
-from staithe.storage import counters, dialect, sets
+from staithe.storage import address_states, counters, dialect, sets
 from staithe.storage.contact_fields import contact_table
 from staithe.storage.known_catalogues import kept_with_catalogue, kept_with_table
 from staithe.storage.listing import columns_of, like, to_sql
@@ -163,14 +163,16 @@ def match_emails(connection: Connection, emails: list[str]) -> list[int]:
 def add_contact(
     connection: Connection, catalogue: Catalogue, values: Mapping[str, FieldValue], at: int, by: str, change_id: int
 ) -> int:
-    """Insert one contact and give its id."""
+    """Insert one contact and give its id. It has the states that are kept of its address."""
     contact_id = counters.take_ids(connection, counters.CONTACTS)
     if contact_id > CONTACT_ID:
         raise StorageFull(f"The company has given all {CONTACT_ID} contact ids.", "Use another company.")
     audit = {"created_at": at, "created_by": by, "updated_at": at, "updated_by": by}
     columns = to_columns(values, catalogue)
     connection.execute(insert_contact(contact_table(catalogue)), {"id": contact_id, **columns, **audit})
-    sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(IdSet.of([contact_id]), IdSet())})
+    taken = [(str(columns["email_key"]), contact_id)] if columns.get("email_key") else []
+    is_there = {CONTACTS_SET: SetChange(IdSet.of([contact_id]), IdSet())}
+    address_states.settle(connection, lambda: change_id, address_states.NOTHING_LEFT, taken, is_there)
     bump_version(connection)
     return contact_id
 
@@ -196,10 +198,12 @@ SELECT_NAMED_CHUNKS: Final = (
 
 
 def remove_contact(connection: Connection, contact_id: int, change_id: int) -> None:
-    """Delete one contact, and take it out of every set it is in."""
+    """Delete one contact, and take it out of every set it is in; the states of its address are kept."""
+    one = IdSet.of([contact_id])
+    left = address_states.leave(connection, one)
     connection.execute(DELETE_CONTACT, {"contact_id": contact_id})
-    gone = SetChange(IdSet(), IdSet.of([contact_id]))
-    sets.change_sets(connection, change_id, dict.fromkeys(sets_of(connection, contact_id), gone))
+    gone = dict.fromkeys(sets_of(connection, contact_id), SetChange(IdSet(), one))
+    address_states.settle(connection, lambda: change_id, left, [], gone)
     bump_version(connection)
 
 
@@ -312,4 +316,5 @@ def seed_contacts(connection: Connection, count: int, at: int, by: str, change_i
         by_email.create(connection)
     new = IdSet.span(first, first + count - 1)
     sets.change_sets(connection, change_id, {CONTACTS_SET: SetChange(new, IdSet())})
+    address_states.settle_all(connection, change_id)
     bump_version(connection)

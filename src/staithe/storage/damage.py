@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Select, and_, exists, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Select, and_, cast, exists, func, select
 
 from staithe.domain.definitions import KIND_NAMES
 from staithe.domain.id_set import IdSet
 from staithe.domain.limits import CHUNK_IDS
-from staithe.domain.sync_actions import CONTACTS_SET
+from staithe.domain.sync_actions import CONTACTS_SET, EMAIL_GROUP_SETS
 from staithe.storage.tables import (
+    ADDRESS_STATE,
+    ADDRESS_STATE_CHANGE,
     CHANGE,
     COMPANY,
     COMPANY_LIMITS,
     CONTACT,
     DEFINITION,
     DEFINITION_ASSET,
+    EMAIL_GROUP,
     ID_SET,
     ID_SET_CHUNK,
     IMPORT_CHUNK,
@@ -27,6 +30,7 @@ from staithe.storage.tables import (
     SET_CHANGE,
     SYNC,
     SYNC_LOG,
+    TEXT,
     UPLOAD,
     USER,
 )
@@ -44,6 +48,15 @@ def count_lost(naming: Columns, named: Columns, *conditions: Any) -> Select[Any]
     return select(func.count()).select_from(naming[0].table).where(has_value, ~is_there, *conditions)
 
 
+def count_rows(condition: ColumnElement[bool]) -> Select[Any]:
+    """Counts the states of addresses of which something is so."""
+    return select(func.count()).select_from(ADDRESS_STATE).where(condition)
+
+
+SETS_OF_GONE_GROUPS: Final = select(ID_SET.c.id).where(
+    ID_SET.c.name.startswith(EMAIL_GROUP_SETS),
+    ~exists().where(ID_SET.c.name.startswith(EMAIL_GROUP_SETS + cast(EMAIL_GROUP.c.id, TEXT) + "/")),
+)
 COMPANY_ROWS: Final = {
     "uploads without their definition": count_lost((UPLOAD.c.definition_kind, UPLOAD.c.definition_id), OF_DEFINITION),
     "uploads without their sync": count_lost((UPLOAD.c.sync_id,), (SYNC.c.id,)),
@@ -55,6 +68,15 @@ COMPANY_ROWS: Final = {
     "chunks of sets without their set": count_lost((ID_SET_CHUNK.c.set_id,), (ID_SET.c.id,)),
     "changes of sets without their set": count_lost((SET_CHANGE.c.set_id,), (ID_SET.c.id,)),
     "changes of sets without what made them": count_lost((SET_CHANGE.c.change_id,), (CHANGE.c.id,)),
+    "states of addresses without their set": count_lost((ADDRESS_STATE.c.set_id,), (ID_SET.c.id,)),
+    "states of addresses in email groups that are gone": count_rows(ADDRESS_STATE.c.set_id.in_(SETS_OF_GONE_GROUPS)),
+    "states kept of addresses that a contact has": count_rows(
+        exists().where(CONTACT.c.email_key == ADDRESS_STATE.c.email_key)
+    ),
+    "changes of states of addresses without their set": count_lost((ADDRESS_STATE_CHANGE.c.set_id,), (ID_SET.c.id,)),
+    "changes of states of addresses without what made them": count_lost(
+        (ADDRESS_STATE_CHANGE.c.change_id,), (CHANGE.c.id,)
+    ),
 }
 CONTROL_ROWS: Final = {
     "users without their company": count_lost((USER.c.company_id,), (COMPANY.c.id,)),

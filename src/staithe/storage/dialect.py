@@ -36,6 +36,10 @@ class Dialect(Protocol):
         """Position x 2**32 + contact id, for each normal email address that a contact has."""
         ...
 
+    def match_states(self, connection: Connection, emails: list[str]) -> list[int]:
+        """Position x 2**32 + set id, for each state that is kept of a normal email address without a contact."""
+        ...
+
     def make_match_index(self, connection: Connection, column: str, *, is_text: bool) -> None:
         """Index a column of contacts by its values, texts without differences of case."""
         ...

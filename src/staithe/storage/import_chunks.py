@@ -18,8 +18,8 @@ class ImportChunk(Struct, frozen=True):
     """What became of one chunk of an import.
 
     `records_done` counts the records of the sync up to its end, `contacts` are those it made or changed, and
-    `reject_counts` has the number of rejects by status code, and `american_dates` that of dates that were read month
-    first, by the name of the field.
+    `reject_counts` has the number of rejects by status code, `american_dates` that of dates that were read month first
+    and `ignored` that of values that nothing was done with, both by the name of the field.
     """
 
     records_done: int
@@ -28,15 +28,17 @@ class ImportChunk(Struct, frozen=True):
     contacts: IdSet
     reject_counts: Mapping[str, int]
     american_dates: Mapping[str, int]
+    ignored: Mapping[str, int]
     reject_file: RejectFile | None
 
 
 def to_chunk(row: Row[Any]) -> ImportChunk:
     counts = msgspec.json.decode(row.reject_counts, type=dict[str, int])
     dates = msgspec.json.decode(row.american_dates or b"{}", type=dict[str, int])
+    ignored = msgspec.json.decode(row.ignored or b"{}", type=dict[str, int])
     contacts = IdSet.from_chunks([row.contacts])
     rejects = to_reject_file(row.reject_file, sum(counts.values()), row.reject_checksums)
-    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, dates, rejects)
+    return ImportChunk(row.records_done, row.created, row.updated, contacts, counts, dates, ignored, rejects)
 
 
 IS_OF_SYNC: Final = IMPORT_CHUNK.c.sync_id == bindparam("of_sync")
@@ -58,6 +60,7 @@ def add_chunk(connection: Connection, sync_id: int, chunk: ImportChunk) -> None:
             "contacts": chunk.contacts.to_bytes(),
             "reject_counts": msgspec.json.encode(chunk.reject_counts),
             "american_dates": msgspec.json.encode(chunk.american_dates),
+            "ignored": msgspec.json.encode(chunk.ignored),
             "reject_file": chunk.reject_file and chunk.reject_file.name,
             "reject_checksums": chunk.reject_file and chunk.reject_file.checksums,
         },

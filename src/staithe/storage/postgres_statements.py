@@ -33,19 +33,34 @@ MATCH_EMAILS: Final = text(
     "FROM json_array_elements_text(cast(:emails AS json)) WITH ORDINALITY AS sent(value, place) "
     "JOIN contact ON contact.email_key = sent.value"
 )
+MATCH_STATES: Final = text(
+    "SELECT '[' || string_agg(((sent.place - 1) * 4294967296 + state.set_id)::text, ',') || ']' "
+    "FROM json_array_elements_text(cast(:emails AS json)) WITH ORDINALITY AS sent(value, place) "
+    "JOIN address_state AS state ON state.email_key = sent.value"
+)
 INDEXED_CHARACTERS: Final = 500
 """An entry of an index has at most 2,704 bytes, and a character up to four."""
 
 
 def match_emails(connection: Connection, emails: list[str]) -> list[int]:
-    """Position x 2**32 + contact id, for each normal email address that a contact has.
+    """Position x 2**32 + contact id, for each normal email address that a contact has."""
+    return match(connection, MATCH_EMAILS, emails)
 
-    Sent as one text: the planner expects a hundred rows of it, whatever it holds, and so walks the index.
+
+def match_states(connection: Connection, emails: list[str]) -> list[int]:
+    """Position x 2**32 + set id, for each state that is kept of a normal email address without a contact."""
+    return match(connection, MATCH_STATES, emails)
+
+
+def match(connection: Connection, query: TextClause, emails: list[str]) -> list[int]:
+    """What a query finds of addresses, which are sent as one text.
+
+    The planner expects a hundred rows of it, whatever it holds, and so walks the index.
     """
     sent = msgspec.json.encode(emails).decode()
     if JSON_NUL in sent:
         sent = msgspec.json.encode([None if NUL in email else email for email in emails]).decode()
-    found = connection.execute(MATCH_EMAILS, {"emails": sent}).scalar()
+    found = connection.execute(query, {"emails": sent}).scalar()
     return msgspec.json.decode(found or "[]", type=list[int])
 
 

@@ -180,6 +180,23 @@ SET_CHANGE: Final = Table(
     Column("removed", LargeBinary),
 )
 
+ADDRESS_STATE: Final = Table(
+    "address_state",
+    METADATA,
+    Column("email_key", TEXT, primary_key=True),
+    Column("set_id", BigInteger, primary_key=True, autoincrement=False),
+)
+"""The states of addresses that no contact has, each as the set that a contact with the address would be in."""
+
+ADDRESS_STATE_CHANGE: Final = Table(
+    "address_state_change",
+    METADATA,
+    Column("email_key", TEXT, primary_key=True),
+    Column("change_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("set_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("is_added", Boolean, nullable=False),
+)
+
 DEFINITION: Final = Table(
     "definition",
     METADATA,
@@ -291,6 +308,7 @@ IMPORT_CHUNK: Final = Table(
     Column("reject_file", TEXT),
     Column("american_dates", LargeBinary),
     Column("reject_checksums", LargeBinary),
+    Column("ignored", LargeBinary),
 )
 
 SYNC_CREATION: Final = Table(

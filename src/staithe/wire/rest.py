@@ -31,7 +31,7 @@ GROUP_PROPERTIES: Final = (
     "isVisibleInOutlookPlugin",
     "isVisibleInPublicSubscriptionList",
 )
-CONTACT_PROPERTIES: Final = (*FIELDS_BY_REST_NAME, "isSubscribed", "isBounceback", "fieldValues")
+CONTACT_PROPERTIES: Final = (*FIELDS_BY_REST_NAME, "isSubscribed", "fieldValues")
 FIELD_VALUE_PROPERTIES: Final = ("id", "value")
 
 ROOT_FOLDER: Final = "1"

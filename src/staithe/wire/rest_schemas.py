@@ -115,7 +115,7 @@ REST_SCHEMAS: Final[Mapping[str, Schema]] = {
     ),
     "ContactFieldSearch": make_search("ContactField"),
     "ContactRequest": make_object(
-        {**CONTACT_TEXTS, "isSubscribed": BOOLEAN_TEXT, "isBounceback": BOOLEAN_TEXT, "fieldValues": FIELD_VALUES},
+        {**CONTACT_TEXTS, "isSubscribed": BOOLEAN_TEXT, "fieldValues": FIELD_VALUES},
         ("emailAddress",),
     ),
     "Contact": make_object(
