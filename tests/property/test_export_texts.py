@@ -41,8 +41,10 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]
 @example(milliseconds=parse_date("1883-11-18 12:00:00", EASTERN) // 1000, zone=EASTERN)
 def test_dates(connection: Connection, milliseconds: int, zone: timedelta):
     value = milliseconds * 1000
-    made = connection.execute(select(export_texts.format_date(literal(value, BigInteger), zone))).scalar()
-    assert made == format_date(value, zone)
+    stored = literal(value, BigInteger)
+    for always in (False, True):
+        made = connection.execute(select(export_texts.format_date(stored, zone, always_decimals=always))).scalar()
+        assert made == format_date(value, zone, always_decimals=always)
 
 
 @given(value=st.floats(-1e14, 1e14) | st.integers(-(10**15), 10**15).map(float))

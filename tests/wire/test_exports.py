@@ -80,7 +80,7 @@ def test_create_echoes_the_definition_with_its_keys_in_order(api: Api) -> None:
 
 COUNT = "Must be an object of 1 to 250 fields: their names, each with a statement."
 LIFE = "Must be an ISO 8601 duration such as P7D or PT12H, of at least PT1H"
-ACCOUNT = {"x": "{{Contact.Account.Field(M_CompanyName)}}"}
+ACCOUNT = {"x": "{{Contact.Account.Field[7]}}"}
 ODD = {"x": "{{Account.Field(M_CompanyName)}}"}
 
 
@@ -92,8 +92,8 @@ ODD = {"x": "{{Account.Field(M_CompanyName)}}"}
         ({"fields": {f"f{i}": FIRST for i in range(251)}},
          failure("fields", COUNT, {f"f{i}": FIRST for i in range(251)})),
         ({"fields": ACCOUNT}, failure(
-            "fields", "Must not name accounts, which this version of Staithe does not have: "
-            "{{Contact.Account.Field(M_CompanyName)}}.", ACCOUNT)),
+            "fields", "Must be a statement of a contact, such as {{Contact.Field(C_EmailAddress)}} or {{Contact.Id}}: "
+            "{{Contact.Account.Field[7]}} is none.", ACCOUNT)),
         ({"fields": ODD}, failure(
             "fields", "Must be a statement of a contact, such as {{Contact.Field(C_EmailAddress)}} or {{Contact.Id}}: "
             "{{Account.Field(M_CompanyName)}} is none.", ODD)),
@@ -301,9 +301,9 @@ def test_every_part_of_a_contact(api: Api, store: CompanyStore) -> None:
 @pytest.mark.parametrize(
     ("in_utc", "winter", "summer"),
     [
-        (None, "2021-01-15 07:00:00", "2021-07-15 08:00:00.500"),
-        (False, "2021-01-15 07:00:00", "2021-07-15 08:00:00.500"),
-        ("true", "2021-01-15 12:00:00", "2021-07-15 12:00:00.500"),
+        (None, "2021-01-15 07:00:00.000", "2021-07-15 08:00:00.500"),
+        (False, "2021-01-15 07:00:00.000", "2021-07-15 08:00:00.500"),
+        ("true", "2021-01-15 12:00:00.000", "2021-07-15 12:00:00.500"),
     ],
 )
 def test_system_times_are_eastern_unless_utc_is_asked_for(api: Api, in_utc: Any, winter: str, summer: str) -> None:
@@ -318,6 +318,47 @@ def test_system_times_are_eastern_unless_utc_is_asked_for(api: Api, in_utc: Any,
     assert [item["at"] for item in items] == [winter, summer]
     for item in items:
         assert item["modified"] == item["updated"] != ""
+
+
+def test_times_of_the_system_always_have_three_decimals(api: Api, store: CompanyStore) -> None:
+    """A client reads them with a fraction that must be there; dates that people fill have one if it is not zero."""
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE contact SET created_at = 1610712000000000, updated_at = 1610712000120000")
+    fields = {
+        "made": "{{Contact.CreatedAt}}",
+        "madeField": "{{Contact.Field(C_DateCreated)}}",
+        "changed": "{{Contact.UpdatedAt}}",
+        "changedField": "{{Contact.Field(C_DateModified)}}",
+        "crm": "{{Contact.Field(C_LastModifiedByExtIntegrateSystem)}}",
+    }
+    data = run(api, fields=fields, areSystemTimestampsInUTC=True, maxRecords=1)
+    made, changed = "2021-01-15 12:00:00.000", "2021-01-15 12:00:00.120"
+    answer = api.bulk("GET", data)
+    assert answer.json() == page(
+        [{"made": made, "madeField": made, "changed": changed, "changedField": changed, "crm": ""}]
+    )
+    assert api.bulk("GET", data, headers={"accept": "text/csv"}).text == (
+        f"made,madeField,changed,changedField,crm\r\n{made},{made},{changed},{changed},\r\n"
+    )
+
+
+def test_accounts_are_empty_until_there_are_any(api: Api) -> None:
+    """tap-eloqua selects a field of theirs unless it is told not to."""
+    company, number = "{{Contact.Account.Field(M_CompanyName)}}", "{{contact.account.id}}"
+    fields = {"Id": "{{Contact.Id}}", "AccountName": company, "again": company, "AccountId": number}
+    changes = {"fields": fields, "filter": f"'{company}' = '' AND '{{{{Contact.Id}}}}' < '3'"}
+    answer = api.bulk("POST", PATH, json=body(**changes))
+    assert (answer.status_code, timeless(answer.json())) == (201, echo(1, **changes))
+    assert api.sync(f"{PATH}/1")["status"] == "success"
+    records = [{"Id": number, "AccountName": "", "again": "", "AccountId": ""} for number in "12"]
+    assert api.bulk("GET", "/syncs/1/data").json() == page(records)
+    assert [timeless(entry) for entry in api.log("/syncs/1")] == [
+        line("ELQ-00102", "information", 2, "Successfully exported members to csv file."),
+        line("ELQ-00131", "information", 0, "Internal staging removed."),
+        line("ELQ-00106", "information", 0, "The exported data is ready to be read (1 kB)."),
+        line("ELQ-00121", "information", 2, f"No contact has an account yet, so these are empty: {company}, {number}."),
+        line("ELQ-00101", "information", 0, "Sync processed for sync , resulting in Success status."),
+    ]
 
 
 def test_sync_actions_reach_the_exported_contacts(api: Api, store: CompanyStore) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from staithe.domain.definitions import EXPORTS, DefinitionKey, ExportDefinition
 from staithe.services.stores import CompanyStore
+from staithe.storage import definitions
 from tests.support.api import Api, add_to_list
 from tests.wire.test_contact_fields import new_field
 from tests.wire.test_segments import new_segment
@@ -40,6 +43,9 @@ def fill(api: Api) -> None:
 @pytest.mark.parametrize(
     ("text", "ids"),
     [
+        ("'{{Contact.Account.Field(M_CompanyName)}}' = 'x'", []),
+        ("'{{Contact.Account.Id}}' != '' OR '{{Contact.Id}}' = '7'", [7]),
+        ("'{{Contact.Account.Field(M_CompanyName)}}' = '' AND '{{Contact.Id}}' = '7'", [7]),
         ("'{{Contact.Field(C_Country)}}' = 'NL'", [1, 2]),
         ("'{{Contact.Field(C_Country)}}' != ''", [1, 2, 3]),
         ("'{{Contact.Field(C_Country)}}' IN ('de', 'fr')", [3]),
@@ -143,18 +149,9 @@ def test_system_times_are_in_eastern_time_unless_utc_is_asked_for(api: Api) -> N
             "{{EmailGroup[1]}} is none.",
         ),
         (
-            f"STATUS('{{{{FeederInstance({GUID})}}}}') = 'yes'",
-            f"Must compare STATUS('{{{{FeederInstance({GUID})}}}}') with pending, active, complete, errored: "
-            "'yes' is none of them.",
-        ),
-        (
-            "STATUS('CloudConnectorStatus(5)') = 'pending'",
-            "Must name an app service in STATUS: there is no cloud connector in this version: CloudConnectorStatus(5).",
-        ),
-        (
-            "'{{Contact.Account.Field(M_CompanyName)}}' = 'x'",
-            "Must not name accounts, which this version of Staithe does not have: "
-            "{{Contact.Account.Field(M_CompanyName)}}.",
+            f"STATUS('{{{{FeederInstance({GUID})}}}}') = 'maybe'",
+            f"Must compare STATUS('{{{{FeederInstance({GUID})}}}}') with active, complete, errored, yes, no, pending, "
+            "invalid, permission: 'maybe' is none of them.",
         ),
     ],
 )
@@ -178,6 +175,56 @@ def test_a_filter_has_at_most_1000_characters_one_exists_and_one_status(api: Api
     one = "EXISTS('{{ContactList[1]}}')"
     failures = define_export(api, f"{one} OR NOT {one}").json()["failures"]
     assert failures[0]["constraint"] == "Must have at most one EXISTS."
+
+
+SEGMENT = "EXISTS('{{ContactSegment[1]}}')"
+MADE, CHANGED = "'{{Contact.CreatedAt}}' > '2020-01-01'", "'{{contact.field(c_datemodified)}}' > '2020-01-01'"
+SEGMENT_RULE = (
+    "Must join EXISTS of a segment with nothing but AND and at most two dates: {{Contact.CreatedAt}}, "
+    "{{Contact.UpdatedAt}}, {{Contact.Field(C_DateCreated)}} or {{Contact.Field(C_DateModified)}}."
+)
+
+
+def test_a_segment_stands_beside_two_dates_at_most(api: Api) -> None:
+    """Eloqua's rule since 19B."""
+    fill(api)
+    new_segment(api, [{"type": "ContactListSegmentElement", "list": {"id": "1"}}])
+    for text in (SEGMENT, f"{MADE} AND {SEGMENT}", f"({SEGMENT} AND ({MADE})) AND {CHANGED}"):
+        assert find(api, text) == [2, 3, 4], text
+    for text in (
+        f"NOT {SEGMENT}",
+        f"{SEGMENT} OR {MADE}",
+        f"{SEGMENT} AND NOT {MADE}",
+        f"{SEGMENT} AND '{EMAIL}' != ''",
+        f"{SEGMENT} AND {MADE} AND {CHANGED} AND {MADE}",
+        f"{SEGMENT} AND ({MADE} OR {CHANGED})",
+    ):
+        answer = define_export(api, text)
+        failures = [{"field": "filter", "value": text, "constraint": SEGMENT_RULE}]
+        assert (answer.status_code, answer.json()) == (400, {"failures": failures}), text
+
+
+def test_a_stored_export_that_breaks_the_rule_of_segments_ends_in_error(api: Api, store: CompanyStore) -> None:
+    fill(api)
+    new_segment(api, [{"type": "ContactListSegmentElement", "list": {"id": "1"}}])
+    uri = define_export(api, SEGMENT).json()["uri"]
+    with store.database.write() as connection:
+        stored = definitions.find_definition(connection, DefinitionKey(EXPORTS, 1))
+        assert stored is not None
+        assert isinstance(stored.definition, ExportDefinition)
+        older = replace(stored.definition, filter=f"NOT {SEGMENT}")
+        definitions.replace_definition(connection, stored.key, older, stored.updated_at, stored.updated_by)
+    assert api.sync(uri)["status"] == "error"
+    assert [(line["statusCode"], line["severity"], line["message"]) for line in api.log("/syncs/1")] == [
+        ("ELQ-00137", "information", "Ready for data import processing."),
+        (
+            "ELQ-00122",
+            "error",
+            f"The definition is not valid, so the sync does not go on: it m{SEGMENT_RULE[1:]} Create a new definition.",
+        ),
+        ("ELQ-00101", "information", "Sync processed for sync , resulting in Error status."),
+    ]
+    assert api.bulk("GET", "/syncs/1/data").json()["items"] == []
 
 
 def test_deep_nesting_is_no_danger(api: Api) -> None:

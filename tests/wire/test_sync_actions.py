@@ -73,6 +73,8 @@ def test_global_subscribe_and_unsubscribe_leave_groups_alone(api: Api, store: Co
         ("{{ActionInstance(%s).Execution[12345]}}", "actioninstance", 12345, ["active", "complete", "errored"]),
         ("{{ActionInstance(%s)}}", "actioninstance", 0, ["complete"]),
         ("{{FeederInstance(%s)}}", "feederinstance", 0, ["complete", "errored"]),
+        # Not in Eloqua's table, and accepted all the same.
+        ("{{FeederInstance(%s)}}", "feederinstance", 0, ["pending", "permission"]),
     ],
 )
 def test_app_answers_are_the_status_in_their_execution(
@@ -88,6 +90,19 @@ def test_app_answers_are_the_status_in_their_execution(
     last = {f"{kind}/{INSTANCE}/{execution}/{statuses[-1]}": {1}} if len(statuses) > 1 else {}
     first = {f"{kind}/{INSTANCE}/{execution}/{statuses[0]}": {2} if len(statuses) > 1 else {1, 2}}
     assert members(store) == last | first
+
+
+def test_a_status_in_a_cloud_connector_is_kept_and_found(api: Api, store: CompanyStore) -> None:
+    destination = "{{CloudConnectorStatus(7)}}"
+    assert run(api, [1, 2], set_status(destination, "pending")) == [
+        ("ELQ-00120", 2, "Contacts set to pending in cloud connector instance 7 (2 newly).")
+    ]
+    run(api, [2], set_status(destination, "complete"))
+    assert members(store) == {"cloudconnectorstatus/7/0/pending": {1}, "cloudconnectorstatus/7/0/complete": {2}}
+    for service in ("CloudConnectorStatus(7)", destination):
+        body = {"name": "x", "fields": {"Id": "{{Contact.Id}}"}, "filter": f"STATUS('{service}') = 'pending'"}
+        uri = api.bulk("POST", "/contacts/exports", json=body).raise_for_status().json()["uri"]
+        assert api.bulk("GET", f"{api.sync(uri)['uri']}/data").json()["items"] == [{"Id": "1"}]
 
 
 def test_update_all_acts_on_every_unfinished_record_of_the_execution(api: Api, store: CompanyStore) -> None:
@@ -136,6 +151,8 @@ def test_actions_run_in_order_and_each_leaves_a_line(api: Api, store: CompanySto
         "{{GlobalSubscribe[1]}}",
         "{{ActionInstance(0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f)}}",
         "{{ActionInstance(12)}}",
+        "{{CloudConnectorStatus(x)}}",
+        "{{CloudConnectorStatus[7]}}",
         "{{FeederInstance(%s).Execution[1]}}" % INSTANCE,
         "{{DecisionInstance(%s).Step[1]}}" % INSTANCE,
         "{{Contact.Id}}",

@@ -82,6 +82,17 @@ LIST_REMOVED: Final = StatusCode(
     "ELQ-00118", INFORMATION, "Contacts taken off contact list {target} ({changed} were on it)."
 )
 LIST_ADDED: Final = StatusCode("ELQ-00119", INFORMATION, "Contacts put on contact list {target} ({changed} newly).")
+CONNECTOR_STATUS_SET: Final = StatusCode(
+    "ELQ-00120", INFORMATION, "Contacts set to {status} in cloud connector instance {target} ({changed} newly)."
+)
+NO_ACCOUNTS: Final = StatusCode(
+    "ELQ-00121", INFORMATION, "No contact has an account yet, so these are empty: {statements}.", detail="account"
+)
+DEFINITION_INVALID: Final = StatusCode(
+    "ELQ-00122",
+    ERROR,
+    "The definition is not valid, so the sync does not go on: it {problem}. Create a new definition.",
+)
 NOTHING_STAGED: Final = StatusCode("ELQ-00124", WARNING, "There is nothing to process.")
 NO_MAPPED_FIELD: Final = StatusCode(
     "ELQ-00127", WARNING, "Staged upload {upload_id} has no field of the definition ({name} is missing)."

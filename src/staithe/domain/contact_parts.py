@@ -30,6 +30,8 @@ class PartKind(StrEnum):
     EMAIL_FORMAT = "emailFormat"
     CONTACT_LIST = "contactList"
     EMAIL_GROUP = "emailGroup"
+    ACCOUNT = "account"
+    """Anything of the account of a contact. There are no accounts yet, so it has no value."""
 
 
 class ContactPart(Struct, frozen=True):
@@ -101,6 +103,9 @@ TRUTHS: Final[Mapping[str, bool]] = {
 EMAIL_FORMAT: Final = "unspecified"
 """As the Application API's `emailFormatPreference`: no contact has another here."""
 
+CONSTANTS: Final[Mapping[PartKind, str]] = {PartKind.EMAIL_FORMAT: EMAIL_FORMAT, PartKind.ACCOUNT: ""}
+"""What is the same of every contact."""
+
 SYSTEM_TIMES: Final = ("C_DateCreated", "C_DateModified", "C_LastModifiedByExtIntegrateSystem")
 ATTRIBUTES: Final[Mapping[str, PartKind]] = {
     "contact.id": PartKind.ID,
@@ -110,6 +115,7 @@ ATTRIBUTES: Final[Mapping[str, PartKind]] = {
     "contact.email.isbounced": PartKind.IS_BOUNCED,
     "contact.email.format": PartKind.EMAIL_FORMAT,
 }
+ACCOUNT_ATTRIBUTES: Final = ("id", "createdat", "updatedat")
 MEMBERSHIPS: Final[Mapping[str, PartKind]] = {
     "contactlist": PartKind.CONTACT_LIST,
     "emailgroup": PartKind.EMAIL_GROUP,
@@ -136,10 +142,20 @@ def resolve_contact_part(statement: FieldStatement, catalogue: Catalogue) -> Con
             if field is None:
                 raise ValueError(f"must name a contact field that exists: there is no {key}")
             return ContactPart(PartKind.FIELD, field)
-        case [Part(root, None, None), Part(related), *_] if (root.lower(), related.lower()) == ("contact", "account"):
-            raise ValueError(f"must not name accounts, which this version of Staithe does not have: {statement.text}")
+        case [Part(root, None, None), Part(related, None, None), of_account] if (root.lower(), related.lower()) == (
+            "contact",
+            "account",
+        ) and is_of_account(of_account):
+            return ContactPart(PartKind.ACCOUNT)
         case _:
             raise ValueError(
                 "must be a statement of a contact, such as {{Contact.Field(C_EmailAddress)}} or {{Contact.Id}}: "
                 f"{statement.text} is none"
             )
+
+
+def is_of_account(part: Part) -> bool:
+    """Whether it is a field of accounts, whatever its name, or one of their attributes."""
+    if part.name.lower() == "field":
+        return part.key is not None
+    return part.name.lower() in ACCOUNT_ATTRIBUTES and part.number is None and part.key is None

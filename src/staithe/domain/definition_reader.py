@@ -58,6 +58,9 @@ class DefinitionReader:
 
     body: Mapping[str, object]
     around: Surroundings
+    is_stored: bool = False
+    """Whether it was taken before, perhaps by a version that knew less rules; a sync that breaks one ends in error."""
+
     failures: list[Failure] = field(default_factory=list)
 
     def refuse(self, name: str, constraint: str, value: object = None) -> None:

@@ -181,18 +181,21 @@ def destinations_of(definition: Definition) -> list[tuple[str, int]]:
     return sorted({(d.kind, d.asset_id) for d in destinations if d.kind in ASSET_DESTINATIONS})
 
 
-def read_definition(kind: str, body: Mapping[str, object], around: Surroundings) -> Definition:
+def read_definition(
+    kind: str, body: Mapping[str, object], around: Surroundings, *, is_stored: bool = False
+) -> Definition:
     """Check a definition as a client sent it.
 
     Args:
         kind: `syncActions`, `imports` or `exports`.
         body: its properties by canonical name; unknown ones are ignored.
         around: what it is checked against.
+        is_stored: whether it is one that was taken before.
 
     Raises:
         ValidationFailed: with one failure for each wrong property.
     """
-    return READERS[kind](DefinitionReader(body, around))
+    return READERS[kind](DefinitionReader(body, around, is_stored))
 
 
 def recheck_definition(stored: StoredDefinition, properties: Mapping[str, object], around: Surroundings) -> None:
@@ -210,7 +213,7 @@ def recheck_definition(stored: StoredDefinition, properties: Mapping[str, object
     if missing:
         texts = [f"{ASSET_NAMES[name]} {number}" for name, number in missing]
         raise ValidationFailed(Failure("syncActions", f"Must name what exists: there is no {' and no '.join(texts)}."))
-    read_definition(stored.key.kind, properties, around)
+    read_definition(stored.key.kind, properties, around, is_stored=True)
 
 
 def read_sync_action_definition(reader: DefinitionReader) -> SyncActionDefinition:

@@ -8,7 +8,7 @@ Source: Eloqua's filtering page; what is inferred stands in docs/compatibility.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from typing import Final, TypeAlias
@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from msgspec import Struct
 
 from staithe.domain.catalogue import Catalogue
-from staithe.domain.contact_parts import EMAIL_FORMAT, TRUTHS, ContactPart, PartKind, resolve_contact_part
+from staithe.domain.contact_parts import CONSTANTS, TRUTHS, ContactPart, PartKind, resolve_contact_part
 from staithe.domain.definition_reader import find_choice
 from staithe.domain.field_statement import Part, parse_field_statement
 from staithe.domain.fields import DataType, FieldValue
@@ -25,9 +25,10 @@ from staithe.domain.folding import fold
 from staithe.domain.list_query import ORDERS
 from staithe.domain.sync_actions import (
     BOUNCED_SET,
+    CLOUD_CONNECTOR,
     GLOBAL_UNSUBSCRIBED_SET,
-    SYNC_ACTION_RULES,
-    UNFINISHED_STATUSES,
+    SERVICE_STATUSES,
+    SERVICES,
     contact_list_set,
     email_group_set,
     parse_destination,
@@ -79,14 +80,6 @@ FilterPlan: TypeAlias = ColumnTest | InSets | InContainer | Both | Either | Othe
 
 NOBODY: Final = InSets(())
 CONTAINERS: Final = ("contactlist", "contactsegment", "contactfilter")
-SERVICES: Final = ("actioninstance", "decisioninstance", "feederinstance")
-SERVICE_STATUSES: Final[Mapping[str, tuple[str, ...]]] = {
-    service: (
-        *UNFINISHED_STATUSES,
-        *dict.fromkeys(r.status or "" for r in SYNC_ACTION_RULES if r.destination == service),
-    )
-    for service in SERVICES
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +147,8 @@ def choices_of(part: ContactPart) -> Iterator[tuple[str, FilterPlan]]:
             for status, name in names.items():
                 yield status, InSets((name,))
             yield "", Others(InSets(tuple(names.values())))
-        case PartKind.EMAIL_FORMAT:
-            yield EMAIL_FORMAT, Others(NOBODY)
+        case PartKind.EMAIL_FORMAT | PartKind.ACCOUNT:
+            yield CONSTANTS[part.kind], Others(NOBODY)
         case _:
             return
 
@@ -211,17 +204,18 @@ def read_container(container: str) -> tuple[str, int]:
 
 
 def plan_status(service: str, value: str) -> FilterPlan:
-    if service.lower().startswith("cloudconnectorstatus("):
-        raise ValueError(f"must name an app service in STATUS: there is no cloud connector in this version: {service}")
-    destination = parse_destination(service)
+    # A cloud connector stands there without braces [eloqua-expression-language.htm].
+    is_bare = service.lower().startswith(f"{CLOUD_CONNECTOR}(")
+    destination = parse_destination(f"{{{{{service}}}}}" if is_bare else service)
     if destination.kind not in SERVICES:
         raise ValueError(
             f"must name an app service in STATUS, such as {{{{ActionInstance(id).Execution[n]}}}}: {service}"
         )
-    statuses = SERVICE_STATUSES[destination.kind]
-    status = find_choice(value, statuses)
+    status = find_choice(value, SERVICE_STATUSES)
     if status is None:
-        raise ValueError(f"must compare STATUS('{service}') with {', '.join(statuses)}: '{value}' is none of them")
+        raise ValueError(
+            f"must compare STATUS('{service}') with {', '.join(SERVICE_STATUSES)}: '{value}' is none of them"
+        )
     return InSets((f"{destination.kind}/{destination.target}/{destination.execution}/{status}",))
 
 

@@ -70,7 +70,7 @@ def read_list_query(
     Raises:
         ValidationFailed: a value cannot be used.
     """
-    order_by, descending = read_order(parameters.get("orderby", ""), properties)
+    order_by, descending = take_order(parameters.get("orderby", ""), properties)
     return ListQuery(
         limit=min(max(read_number(parameters, "limit", PAGE_ITEMS), 1), most),
         offset=max(read_number(parameters, "offset", 0), 0),
@@ -102,6 +102,14 @@ def read_order(text: str, properties: Mapping[str, PropertyType]) -> tuple[str, 
         allowed = f"be one of {', '.join(properties)}, then ASC or DESC if wanted" if properties else "be left out here"
         raise ValidationFailed(Failure("orderBy", f"Must {allowed}.", text, Requirement.ENUM))
     return name, direction == "DESC"
+
+
+def take_order(text: str, properties: Mapping[str, PropertyType]) -> tuple[str, bool]:
+    """As `read_order`, but an order that is not known is none: it changes nothing about what is found [ours]."""
+    try:
+        return read_order(text, properties)
+    except ValidationFailed:
+        return "", False
 
 
 def find_property(name: str, properties: Mapping[str, PropertyType]) -> str | None:

@@ -19,15 +19,19 @@ from staithe.domain.field_statement import FieldStatement, parse_field_statement
 CONTACTS_SET: Final = "contacts"
 GLOBAL_UNSUBSCRIBED_SET: Final = "globalUnsubscribed"
 BOUNCED_SET: Final = "bounced"
+CLOUD_CONNECTOR: Final = "cloudconnectorstatus"
 EMAIL_GROUP_SETS: Final = "emailGroup/"
 """What the names of the sets of email groups begin with.
 
 These and the two above are the states of email addresses, which outlive contacts; lists and app services have contacts.
 """
 
-
 INSTANCE_PATTERN = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+CONNECTOR_PATTERN = re.compile(r"[0-9]{1,18}")
 UNFINISHED_STATUSES: Final = ("pending", "active")
+SERVICE_STATUSES: Final = ("active", "complete", "errored", "yes", "no", "pending", "invalid", "permission")
+"""What a contact can be in a service. Eloqua's pages name some for each kind of service, and no others are known to be
+refused: all are taken for all."""
 
 
 def contact_list_set(list_id: int) -> str:
@@ -53,7 +57,7 @@ class Destination(Struct, frozen=True):
     """What a destination statement names.
 
     `kind` is its first name in lower case; `asset_id` belongs to lists and groups, `instance` (32 lower-case hex
-    digits) and `execution` (0 if it was not given) to app service instances.
+    digits, or the number of a cloud connector) and `execution` (0 if it was not given) to app service instances.
     """
 
     kind: str
@@ -78,20 +82,19 @@ class SyncActionRule(Struct, frozen=True):
     removes_from: tuple[str, ...] = ()
 
 
-def app_rules(destination: str, *statuses: str) -> tuple[SyncActionRule, ...]:
-    """The rules of an app service: a contact has one status in an execution, so each excludes the others."""
+def service_rules(destination: str, code: StatusCode = codes.APP_STATUS_SET) -> tuple[SyncActionRule, ...]:
+    """The rules of a service: a contact has one status in an execution, so each excludes the others."""
     prefix = f"{destination}/{{target}}/{{execution}}/"
-    every = dict.fromkeys((*UNFINISHED_STATUSES, *statuses))
     return tuple(
         SyncActionRule(
             destination,
             "setStatus",
             status,
-            codes.APP_STATUS_SET,
+            code,
             prefix + status,
-            tuple(prefix + other for other in every if other != status),
+            tuple(prefix + other for other in SERVICE_STATUSES if other != status),
         )
-        for status in statuses
+        for status in SERVICE_STATUSES
     )
 
 
@@ -118,15 +121,18 @@ SYNC_ACTION_RULES: Final = (
         "globalsubscribe", "setStatus", "subscribed", codes.GLOBAL_SUBSCRIBED, "", (GLOBAL_UNSUBSCRIBED_SET,)
     ),
     SyncActionRule("globalsubscribe", "setStatus", "unsubscribed", codes.GLOBAL_UNSUBSCRIBED, GLOBAL_UNSUBSCRIBED_SET),
-    *app_rules("decisioninstance", "yes", "no", "errored"),
-    *app_rules("actioninstance", "active", "complete", "errored"),
-    *app_rules("feederinstance", "complete", "errored"),
+    *service_rules("decisioninstance"),
+    *service_rules("actioninstance"),
+    *service_rules("feederinstance"),
+    *service_rules(CLOUD_CONNECTOR, codes.CONNECTOR_STATUS_SET),
 )
 
+SERVICES: Final = ("actioninstance", "decisioninstance", "feederinstance", CLOUD_CONNECTOR)
 ASSET_DESTINATIONS: Final[Mapping[str, str]] = {"contactlist": "contact list", "emailgroup": "email group"}
 DESTINATION_HELP: Final = (
     "{{ContactList[id]}}, {{EmailGroup[id]}}, {{GlobalSubscribe}}, {{DecisionInstance(id).Execution[n]}}, "
-    "{{ActionInstance(id).Execution[n]}} or {{FeederInstance(id)}}, an instance id being a GUID with dashes or without"
+    "{{ActionInstance(id).Execution[n]}}, {{FeederInstance(id)}} or {{CloudConnectorStatus(number)}}, an instance id "
+    "being a GUID with dashes or without"
 )
 
 
@@ -162,6 +168,8 @@ def kind_is_asset(statement: FieldStatement) -> bool:
 def kind_is_instance(statement: FieldStatement) -> bool:
     """Whether it has the form of `{{ActionInstance(id).Execution[n]}}`; feeders have no execution."""
     root, *rest = statement.parts
+    if root.name.lower() == CLOUD_CONNECTOR:
+        return not rest and root.key is not None and CONNECTOR_PATTERN.fullmatch(root.key) is not None
     if root.key is None or not INSTANCE_PATTERN.fullmatch(root.key):
         return False
     match root.name.lower(), rest:

@@ -46,15 +46,15 @@ def parse_value(text: str, data_type: DataType, zone: tzinfo = UTC) -> FieldValu
             return text
 
 
-def format_value(value: FieldValue, data_type: DataType, zone: tzinfo = UTC) -> str:
-    """A stored value as exports write it; empty for none."""
+def format_value(value: FieldValue, data_type: DataType, zone: tzinfo = UTC, *, is_system_time: bool = False) -> str:
+    """A stored value as exports write it; empty for none. A time of the system always has decimals."""
     if value is None:
         return ""
     match data_type:
         case DataType.NUMBER:
             return format_number(float(value))
         case DataType.DATE:
-            return format_date(int(value), zone)
+            return format_date(int(value), zone, always_decimals=is_system_time)
         case DataType.STRING | DataType.EMAIL_ADDRESS:
             return str(value)
 
@@ -106,8 +106,8 @@ def parse_date(text: str, zone: tzinfo = UTC) -> int:
         raise ValueError(f"must be a date that exists: {DATE_FORMS}") from None
 
 
-def format_date(microseconds: int, zone: tzinfo = UTC) -> str:
-    """`YYYY-MM-DD HH:MM:SS`, with three decimals if they are not zero."""
+def format_date(microseconds: int, zone: tzinfo = UTC, *, always_decimals: bool = False) -> str:
+    """`YYYY-MM-DD HH:MM:SS`, with three decimals if they are not zero, or always."""
     moment = EPOCH + timedelta(microseconds=microseconds)
     if zone is not UTC:
         with contextlib.suppress(OverflowError):
@@ -115,4 +115,4 @@ def format_date(microseconds: int, zone: tzinfo = UTC) -> str:
             moment = moment.astimezone(zone)
     text = f"{moment.year:04}-{moment:%m-%d %H:%M:%S}"
     milliseconds = moment.microsecond // 1000
-    return f"{text}.{milliseconds:03}" if milliseconds else text
+    return f"{text}.{milliseconds:03}" if milliseconds or always_decimals else text

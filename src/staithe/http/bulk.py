@@ -16,6 +16,7 @@ from staithe.domain.item_page import Getters, list_items
 from staithe.domain.list_query import PropertyType, read_list_query
 from staithe.http.calls import Answer, Call
 from staithe.services import assets, contact_fields, definitions, exports, syncs, uploads
+from staithe.staging.reject_search import SEARCHABLE as REJECT_PROPERTIES
 from staithe.storage.assets import SEARCHABLE as ASSET_PROPERTIES
 from staithe.storage.definitions import SEARCHABLE as DEFINITION_PROPERTIES
 from staithe.storage.syncs import LOG_SEARCHABLE as LOG_PROPERTIES
@@ -85,7 +86,7 @@ def list_log(call: Call, _element: Element) -> Answer:
 
 
 def list_rejects(call: Call, _element: Element) -> Answer:
-    query = read_list_query(call.parameters, {})
+    query = read_list_query(call.parameters, REJECT_PROPERTIES)
     rejects, count = syncs.read_rejected(call.caller, call.id, query)
     more = query.offset + len(rejects) < count
     total = count if query.with_total else None

@@ -18,7 +18,7 @@ from staithe.domain.sync_actions import CONTACTS_SET
 from staithe.domain.syncs import SyncData, SyncLog
 from staithe.services.ahead import Ahead
 from staithe.services.finding import ContactFinder
-from staithe.services.sync_run import Run, finish, get_definition, log_steps, take_steps
+from staithe.services.sync_run import DefinitionInvalid, Run, finish, get_definition, log_steps, take_steps
 from staithe.staging.export_data import ExportWriter
 from staithe.storage import exports, sets, syncs
 from staithe.storage.contact_fields import load_catalogue
@@ -34,12 +34,13 @@ def attempt_export(run: Run) -> None:
         LeaseLost: another worker holds it.
         HandedBack: the worker was told to stop before all records were written.
         DefinitionDeleted: its definition is gone.
+        DefinitionInvalid: it cannot be synced.
     """
     with run.store.database.read() as connection:
         definition = get_definition(connection, run.sync).definition
         assert isinstance(definition, ExportDefinition)
         catalogue = load_catalogue(connection)
-        plan = plan_export(definition, catalogue)
+        plan = make_plan(definition, catalogue)
         ids = find_contacts(connection, catalogue, plan)
         named = {name: sets.load_set(connection, name) for column in plan.columns for name in column.part.sets}
         with ExportWriter(run.store.exports, [column.name for column in plan.columns]) as writer:
@@ -55,6 +56,13 @@ def attempt_export(run: Run) -> None:
     except BaseException:
         run.store.exports.delete([writer.file.name])
         raise
+
+
+def make_plan(definition: ExportDefinition, catalogue: Catalogue) -> ExportPlan:
+    try:
+        return plan_export(definition, catalogue)
+    except ValueError as error:
+        raise DefinitionInvalid(str(error)) from error
 
 
 def write_all(run: Run, batches: Iterator[bytes], writer: ExportWriter) -> None:
@@ -83,10 +91,10 @@ def end(run: Run, plan: ExportPlan, ids: IdSet, data: SyncData) -> None:
         present = ids & sets.load_set(connection, CONTACTS_SET, ids.chunk_numbers()) if plan.steps else ids
         results = take_steps(run, connection, plan.steps, present, now) if plan.steps else []
         syncs.save_data(connection, run.sync.id, data)
-        finish(run, connection, write_log(run, data, results))
+        finish(run, connection, write_log(run, plan, data, results))
 
 
-def write_log(run: Run, data: SyncData, results: Sequence[StepResult]) -> SyncLog:
+def write_log(run: Run, plan: ExportPlan, data: SyncData, results: Sequence[StepResult]) -> SyncLog:
     """The lines of the sync log but the last. Order and codes: docs/compatibility.md."""
     log, now = SyncLog(), run.clock()
     if run.was_lost:
@@ -94,5 +102,7 @@ def write_log(run: Run, data: SyncData, results: Sequence[StepResult]) -> SyncLo
     log.add(codes.EXPORTED, now, data.records)
     log.add(codes.STAGING_REMOVED, now)
     log.add(codes.EXPORT_STORED, now, kb=-(-data.bytes // 1024))
+    if plan.of_accounts:
+        log.add(codes.NO_ACCOUNTS, now, len(plan.of_accounts), statements=", ".join(plan.of_accounts))
     log_steps(log, results, now)
     return log

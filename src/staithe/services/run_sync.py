@@ -17,6 +17,7 @@ from staithe.services.run_import import attempt_import
 from staithe.services.run_sync_actions import attempt_sync_actions
 from staithe.services.sync_run import (
     DefinitionDeleted,
+    DefinitionInvalid,
     HandedBack,
     LeaseLost,
     Run,
@@ -45,6 +46,10 @@ FAILURES: Final[Mapping[str, codes.StatusCode]] = {
 DAMAGES: Final[Mapping[str, codes.StatusCode]] = {
     SYNC_ACTIONS: codes.STAGING_DAMAGED,
     IMPORTS: codes.IMPORT_DAMAGED,
+}
+UNUSABLE: Final[Mapping[type[Exception], codes.StatusCode]] = {
+    DefinitionDeleted: codes.DEFINITION_DELETED,
+    DefinitionInvalid: codes.DEFINITION_INVALID,
 }
 ATTEMPTS: Final[Mapping[str, Callable[[Run], None]]] = {
     SYNC_ACTIONS: attempt_sync_actions,
@@ -78,8 +83,8 @@ def bring_to_end(run: Run) -> None:
             LOGGER.info("sync %s of company %s is handed back", sync.id, company)
     except SyncTooLong:
         end_in_error(run, codes.TOO_LONG_RUN, seconds=round(run.most_seconds))
-    except DefinitionDeleted:
-        end_in_error(run, codes.DEFINITION_DELETED)
+    except (DefinitionDeleted, DefinitionInvalid) as error:
+        end_in_error(run, UNUSABLE[type(error)], problem=str(error))
     except StagingUnavailable:
         LOGGER.warning("sync %s of company %s waits for the staging area", sync.id, company)
         # The object store may fail for hours: no attempt is counted.

@@ -49,6 +49,10 @@ class DefinitionDeleted(Exception):
     """The definition is gone: the sync ends in error and has no further effect."""
 
 
+class DefinitionInvalid(Exception):
+    """The definition was taken once, but cannot be synced: the sync ends in error. Its text starts with "must"."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyncEnd:
     """How a sync has ended: its final status, and the lines of its log."""

@@ -16,7 +16,7 @@ from staithe.domain.list_query import ListQuery
 from staithe.domain.syncs import UNFINISHED, LogEntry, Reject, Sync
 from staithe.services import definitions
 from staithe.services.caller import Caller
-from staithe.staging.rejects import read_rejects
+from staithe.staging.reject_search import find_rejects
 from staithe.storage import import_chunks, sync_creations, syncs, uploads
 from staithe.storage.database import Connection
 from staithe.wire.bulk import definition_properties
@@ -152,7 +152,7 @@ def read_log(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[LogEn
 
 
 def read_rejected(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[Reject], int]:
-    """One page of a sync's rejects in the order of their records, and how many there are.
+    """One page of a sync's rejects, by the numbers of their records if no order is wanted, and how many there are.
 
     Raises:
         Damaged: what the disk has is not what was written.
@@ -161,7 +161,7 @@ def read_rejected(caller: Caller, sync_id: int, query: ListQuery) -> tuple[list[
     rejects = read(caller, sync_id).rejects
     if rejects is None:
         return [], 0
-    return read_rejects(caller.store.rejects, rejects, query.limit, query.offset), rejects.count
+    return find_rejects(caller.store.rejects, rejects, query)
 
 
 def delete(caller: Caller, sync_id: int) -> None:

@@ -109,5 +109,9 @@ def read_rejects(folder: ArrowFolder, file: RejectFile, limit: int, offset: int)
         Damaged: it is not as it was written.
         StagingUnavailable: the object store fails.
     """
-    rows: list[Any] = folder.read_rows(file.name, file.checksums, limit, offset)
+    return to_rejects(folder.read_rows(file.name, file.checksums, limit, offset))
+
+
+def to_rejects(rows: Iterable[Any]) -> list[Reject]:
+    """Rejects from rows of their file."""
     return [Reject(r["record_index"], r["code"], r["field_values"], tuple(r["invalid_fields"])) for r in rows]

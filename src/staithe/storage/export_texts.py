@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, ColumnElement, Table, Text, bindparam, case, cast, func, literal, select
 
-from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind
+from staithe.domain.contact_parts import CONSTANTS, ContactPart, PartKind
 from staithe.domain.fields import DataType
 from staithe.domain.limits import HOUR, SECOND
 from staithe.storage.contact_values import value_of
@@ -25,8 +25,8 @@ def text_of(part: ContactPart, table: Table, system_zone: tzinfo) -> ColumnEleme
     """
     members = [is_among(table.c.id, name) for name in part.sets]
     match part.kind:
-        case PartKind.EMAIL_FORMAT:
-            return literal(EMAIL_FORMAT)
+        case PartKind.EMAIL_FORMAT | PartKind.ACCOUNT:
+            return literal(CONSTANTS[part.kind])
         case PartKind.IS_SUBSCRIBED:
             return case((members[0], "False"), else_="True")
         case PartKind.IS_BOUNCED | PartKind.CONTACT_LIST:
@@ -39,7 +39,9 @@ def text_of(part: ContactPart, table: Table, system_zone: tzinfo) -> ColumnEleme
             value = value_of(part, table, derived)
     match part.data_type:
         case DataType.DATE:
-            return func.coalesce(format_date(value, system_zone if part.is_system_time else UTC), "")
+            is_system = part.is_system_time
+            text = format_date(value, system_zone if is_system else UTC, always_decimals=is_system)
+            return func.coalesce(text, "")
         case DataType.NUMBER:
             return func.coalesce(format_number(value), "")
         case DataType.STRING | DataType.EMAIL_ADDRESS:
@@ -52,15 +54,16 @@ def is_among(contact_id: ColumnElement[int], parameter: str) -> ColumnElement[bo
     return contact_id.in_(select(members.c.value))
 
 
-def format_date(microseconds: ColumnElement[Any], zone: tzinfo) -> ColumnElement[str]:
+def format_date(microseconds: ColumnElement[Any], zone: tzinfo, *, always_decimals: bool = False) -> ColumnElement[str]:
     """As `domain.values.format_date` writes it; `zone` is UTC or Eastern time."""
     fraction = remainder(microseconds, SECOND)
     seconds = (microseconds - fraction) // SECOND
     if zone is not UTC:
         hour = (microseconds - remainder(microseconds, HOUR)) // HOUR
         seconds = seconds + func.eastern_offset(hour, type_=BigInteger)
-    milliseconds = case((fraction == 0, ""), else_=func.printf(".%03d", fraction // MILLISECOND))
-    return func.datetime(seconds, "unixepoch", type_=Text) + milliseconds
+    decimals: ColumnElement[str] = func.printf(".%03d", fraction // MILLISECOND, type_=Text)
+    shown = decimals if always_decimals else case((fraction == 0, ""), else_=decimals)
+    return func.datetime(seconds, "unixepoch", type_=Text) + shown
 
 
 def remainder(value: ColumnElement[Any], of: int) -> ColumnElement[Any]:

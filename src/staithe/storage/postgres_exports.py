@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ARRAY, BigInteger, Connection, Table, any_, bindparam, select
 
-from staithe.domain.contact_parts import EMAIL_FORMAT, ContactPart, PartKind
+from staithe.domain.contact_parts import CONSTANTS, ContactPart, PartKind
 from staithe.domain.export_plan import ExportPlan
 from staithe.domain.fields import DERIVATIONS, DataType, FieldValue
 from staithe.domain.id_set import IdSet
@@ -81,8 +81,8 @@ def texts_of(
     """The texts of a part, one a contact; empty where it has no value."""
     members = [sets[name] for name in part.sets]
     match part.kind:
-        case PartKind.EMAIL_FORMAT:
-            return [EMAIL_FORMAT] * len(ids)
+        case PartKind.EMAIL_FORMAT | PartKind.ACCOUNT:
+            return [CONSTANTS[part.kind]] * len(ids)
         case PartKind.IS_SUBSCRIBED:
             return ["False" if contact_id in members[0] else "True" for contact_id in ids]
         case PartKind.IS_BOUNCED | PartKind.CONTACT_LIST:
@@ -99,8 +99,9 @@ def texts_of(
             values = values_of(part, ids, columns)
     if part.data_type in (DataType.STRING, DataType.EMAIL_ADDRESS):
         return [str(value or "") for value in values]
-    zone = system_zone if part.is_system_time else UTC
-    return [format_value(value, part.data_type, zone) for value in values]
+    is_system, data_type = part.is_system_time, part.data_type
+    zone = system_zone if is_system else UTC
+    return [format_value(value, data_type, zone, is_system_time=is_system) for value in values]
 
 
 def values_of(
