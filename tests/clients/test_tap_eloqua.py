@@ -13,10 +13,20 @@ from staithe.services.contacts import ContactView
 from staithe.services.stores import CompanyStore
 from tests.clients.installed import moment_of, program_of_python, result_of, run_client, stored
 from tests.conftest import StartServer
+from tests.support import bare
 from tests.support.api import Api
 from tests.support.oauth import REDIRECT, register
 from tests.support.server import RunningServer
 
+STATIC = {
+    "visitors": "/data/visitors",
+    "campaigns": "/assets/campaigns",
+    "emails": "/assets/emails",
+    "forms": "/assets/forms",
+    "assets": "/assets/externals",
+    "emailGroups": "/assets/email/groups",
+}
+"""The streams of the Application API, with their paths: 1.4.0, which is not on PyPI, probes each as it discovers."""
 COMPARED = ("Id", "CreatedAt", "UpdatedAt", "IsSubscribed", "IsBounceback", "C_EmailAddress", "C_FirstName", "C_City")
 
 
@@ -44,15 +54,15 @@ class Tap:
         return str(json.loads(self.config.read_text())["refresh_token"])
 
     def discover(self) -> dict[str, Any]:
-        """The catalog, with contacts, all of their fields but the account's name, and email groups chosen."""
+        """The catalog, with all streams of the Application API chosen, and contacts but for the account's name."""
         command = [program_of_python("tap-eloqua"), "--config", str(self.config), "--discover"]
         catalog = result_of(self.server, self.folder, command)
         contacts = stream_of(catalog, "contacts")
         for entry in contacts["metadata"]:
             # There are no accounts yet, so an export of this field is refused.
             entry["metadata"]["selected"] = entry["breadcrumb"] != ["properties", "AccountName"]
-        groups = stream_of(catalog, "emailGroups")
-        groups["metadata"].append({"breadcrumb": [], "metadata": {"selected": True}})
+        for name in STATIC:
+            stream_of(catalog, name)["metadata"].append({"breadcrumb": [], "metadata": {"selected": True}})
         return catalog
 
     def sync(self, catalog: dict[str, Any], state: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,6 +161,8 @@ def test_discovery_and_two_syncs(own_server: RunningServer, clock: Path, tmp_pat
     assert len(records_in(messages)[0]) == len(found) - 1
     assert records_in(messages)[8]["IsSubscribed"] == "False"
     assert [(g["id"], g["name"]) for g in records_in(messages, "emailGroups")] == [(str(group), "News")]
+    assert {message["stream"] for message in messages if message["type"] == "SCHEMA"} == {"contacts", *STATIC}
+    assert {message["stream"] for message in messages if message["type"] == "RECORD"} == {"contacts", "emailGroups"}
 
     clock.write_text("7200")
     change(api, 7, firstName="Zoë")
@@ -161,3 +173,13 @@ def test_discovery_and_two_syncs(own_server: RunningServer, clock: Path, tmp_pat
 
     messages = tap.sync(catalog, last_state(messages))
     assert {record["Id"] for record in records_in(messages)} <= {"7", "21"}
+
+
+def test_the_probes_of_a_newer_one(server: RunningServer, store: CompanyStore) -> None:
+    """1.4.0 asks for one record of each stream; 401 and 403 leave a stream out, and any other error ends it."""
+    program = register(server, store, "tap-eloqua 1.4.0")
+    access = program.log_in(f"{store.company.name}\\ann")["access_token"]
+    headers = {"authorization": f"Bearer {access}", "user-agent": "tap-eloqua of a test"}
+    for path in STATIC.values():
+        answer = bare.get(f"{server.url}/api/REST/2.0{path}", params={"count": 1}, headers=headers)
+        assert (answer.status_code, answer.json()) == (200, {"elements": [], "page": 1, "pageSize": 1, "total": 0})
