@@ -7,8 +7,6 @@ import json
 import os
 import random
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -30,11 +28,12 @@ from staithe.staging import backup_file
 from staithe.storage import control
 from staithe.storage.tables import COMPANY
 from tests.conftest import Deployment
+from tests.support import programs
 from tests.support.backups import audit, back_up, new_name, restore
 from tests.support.commands import staithe, where
 from tests.support.imports import run_import
 from tests.support.server import RunningServer
-from tests.support.waiting import until
+from tests.support.waiting import LONGEST_SECONDS, until
 from tests.support.whole_company import rows_of
 
 KINDS = ("sqlite", "postgresql")
@@ -311,13 +310,15 @@ def test_a_killed_restore_leaves_nothing_that_is_seen_and_the_next_one_succeeds(
     server, name, file = deployment(kind), new_name(), tmp_path / "backup.zip"
     _, store = server.new_company(new_name(), contacts=CONTACTS)
     back_up(server, store.company.name, file)
-    command = [sys.executable, "-m", "staithe", "restore", str(file), "--company", name, *where(server)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        limit = time.monotonic() + 60
-        while not moment(server, name):
-            assert process.poll() is None, "it ended before it was killed"
-            assert time.monotonic() < limit
-        process.kill()
+    process = programs.start(["restore", str(file), "--company", name, *where(server)], os.environ)
+    limit = time.monotonic() + 60
+    while not moment(server, name):
+        assert process.poll() is None, "it ended before it was killed"
+        assert time.monotonic() < limit
+    process.kill()
+    process.wait(LONGEST_SECONDS)
+    assert process.stdout is not None
+    process.stdout.close()
     (unseen,) = unseen_companies(server)
     assert unseen.name == name
     assert server.api(f"{name}\\ann:secret").bulk("GET", "/syncs").status_code == 401

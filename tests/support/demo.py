@@ -12,17 +12,20 @@ from typing import Any
 
 import psutil
 
+from tests.support import programs
 from tests.support.waiting import LONGEST_SECONDS
 
 COMMAND = [sys.executable, "-m", "staithe", "demo"]
-ENVIRONMENT = {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
+
+
+def environment() -> dict[str, str]:
+    """Ours, as a newcomer's terminal is."""
+    return {**os.environ, "COLUMNS": "80", "PYTHONIOENCODING": "utf-8"}
 
 
 def run_demo(*options: str) -> subprocess.CompletedProcess[str]:
     """A demo that ends by itself."""
-    return subprocess.run(
-        [*COMMAND, *options], capture_output=True, text=True, timeout=LONGEST_SECONDS, env=ENVIRONMENT
-    )
+    return programs.run(["demo", *options], environment())
 
 
 def run_once(*options: str) -> dict[str, Any]:
@@ -41,7 +44,7 @@ class ServingDemo:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=ENVIRONMENT,
+            env=environment(),
         )
         self.lines: list[str] = []
         assert self.process.stdout is not None

@@ -149,10 +149,15 @@ def start(words: Sequence[str], environment: Mapping[str, str], *, is_real: bool
 
 
 def fork(
-    words: Sequence[str], environment: Mapping[str, str], streams: Sequence[int], stdout: IO[str] | None
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    stdout: IO[str] | None,
+    folder: Path | None = None,
 ) -> ForkedProgram:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    request = json.dumps({"words": list(words), "environment": dict(environment), "folder": str(Path.cwd())})
+    folder = folder or Path.cwd()
+    request = json.dumps({"words": list(words), "environment": dict(environment), "folder": str(folder)})
     nothing = os.open(os.devnull, os.O_RDONLY)
     files = [there.fileno(), *(nothing if stream == subprocess.DEVNULL else stream for stream in streams)]
     with there:
@@ -162,9 +167,14 @@ def fork(
 
 
 def run(
-    words: Sequence[str], environment: Mapping[str, str], *, given: str = "", seconds: float = LONGEST_SECONDS
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    given: str = "",
+    folder: Path | None = None,
+    seconds: float = LONGEST_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `staithe` with some words to its end."""
+    """Run `staithe` with some words to its end, in a folder if one is named."""
     if not can_fork():
         return subprocess.run(
             [*REAL, *words],
@@ -173,12 +183,13 @@ def run(
             text=True,
             timeout=seconds,
             env=environment,
+            cwd=folder,
             check=False,
         )
     with TemporaryFile("w+") as stdin, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
         stdin.write(given)
         stdin.seek(0)
-        program = fork(words, environment, [stdin.fileno(), out.fileno(), err.fileno()], None)
+        program = fork(words, environment, [stdin.fileno(), out.fileno(), err.fileno()], None, folder)
         try:
             code = program.wait(seconds)
         except subprocess.TimeoutExpired:

@@ -17,6 +17,7 @@ from types import TracebackType
 import psutil
 
 from staithe.proxy.environment import BUNDLE_VARIABLES
+from tests.support import programs
 from tests.support.waiting import LONGEST_SECONDS
 
 COMMAND = [sys.executable, "-m", "staithe", "run"]
@@ -35,16 +36,7 @@ def staithe_run(
     *words: str, cwd: Path, given: str = "", environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end. In a folder of its own, as a server might run on the data directory of this one."""
-    return subprocess.run(
-        [*COMMAND, *words],
-        input=given,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env=clean_environment(environment),
-        cwd=cwd,
-        check=False,
-    )
+    return programs.run(["run", *words], clean_environment(environment), given=given, folder=cwd)
 
 
 def python(program: str) -> list[str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import psutil
 
+from tests.support import programs
 from tests.support.server import PRIVATE_CALLBACKS
 from tests.support.waiting import LONGEST_SECONDS
 
@@ -21,12 +20,9 @@ class RunningWorkers:
     def __init__(self, data: Path, *options: str, database: str = "") -> None:
         self.lines: list[str] = []
         self.ready = threading.Event()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "staithe", "worker", "--data", str(data), PRIVATE_CALLBACKS, *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "COLUMNS": "500", "STAITHE_DATABASE": database},
+        self.process = programs.start(
+            ["worker", "--data", str(data), PRIVATE_CALLBACKS, *options],
+            {**os.environ, "COLUMNS": "500", "STAITHE_DATABASE": database},
         )
         self.reader = threading.Thread(target=self.read_output, daemon=True)
         self.reader.start()

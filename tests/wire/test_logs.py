@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ from tests.conftest import NewDatabase, StartServer
 from tests.fault.processes import child
 from tests.support import bare
 from tests.support.api import Api
+from tests.support.commands import staithe
 from tests.support.server import WORKER, RunningServer
 from tests.support.waiting import until
 
@@ -259,10 +257,7 @@ def test_requests_are_not_logged_unless_that_is_wanted(servers: StartServer) -> 
 
 
 def test_a_format_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "staithe", "serve", "--data", str(tmp_path / "data"), "--log-format", "xml"]
-    failed = subprocess.run(
-        words, env={**os.environ, "COLUMNS": "200"}, capture_output=True, text=True, timeout=120, check=False
-    )
+    failed = staithe("serve", "--data", str(tmp_path / "data"), "--log-format", "xml")
     assert failed.returncode == 2
     assert "'xml' is not one of 'text', 'json'" in failed.stderr
 

@@ -26,6 +26,7 @@ from tests.fault.processes import child, paused
 from tests.support import bare
 from tests.support.api import UNSUBSCRIBE, Api, add_to_list
 from tests.support.clock import Clock
+from tests.support.commands import staithe
 from tests.support.imports import EMAIL, define_import
 from tests.support.metrics import Scrape, read_metrics, scrape_until
 from tests.support.server import WORKER, RunningServer
@@ -267,15 +268,7 @@ def test_which_callers_are_on_the_servers_own_machine(host: str, headers: dict[s
 
 @pytest.mark.parametrize("token", ["two words", "ümlaut", "line\nbreak"])
 def test_a_token_that_no_header_can_carry_is_refused(tmp_path: Path, token: str) -> None:
-    words = [sys.executable, "-m", "staithe", "serve", "--port", "0", "--data", str(tmp_path / "data")]
-    failed = subprocess.run(
-        words,
-        env={**os.environ, "STAITHE_METRICS_TOKEN": token},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    failed = staithe("serve", "--port", "0", "--data", str(tmp_path / "data"), STAITHE_METRICS_TOKEN=token)
     assert failed.returncode == 1
     assert "--metrics-token: Must have printable ASCII characters and no blanks." in failed.stderr
     assert token not in failed.stderr
