@@ -11,7 +11,7 @@ CLIENTS := $(VENV)/clients
 NEWEST_PYTHON ?= $(shell for minor in 14 13 12 11; do python3.$$minor -c '' 2>/dev/null && command -v python3.$$minor && break; done)
 CITUS ?=
 # More processes than two cores have: tests wait for disks and for each other's servers. A file's tests share servers.
-# In their own order the files that take longest, those of tests/fault, come first.
+# In their own order the files that take longest come first (tests/conftest.py).
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 CLIENT_STAMPS := $(CLIENTS)/python/done $(CLIENTS)/node/done
 
@@ -73,7 +73,7 @@ test: check $(CLIENT_STAMPS) ## everything that check does, and all tests
 	@$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 nightly: check $(CLIENT_STAMPS) ## all tests with more effort, on the newest Python, and on Citus (CITUS=FOLDER)
-	@$(BIN)/python -m pytest --nightly $(PARALLEL) $(ARGS)
+	@$(BIN)/python -m pytest --nightly --timeout 14400 $(PARALLEL) $(ARGS)
 	@$(MAKE) --no-print-directory test VENV=$(VENV)/newest CLIENTS=$(CLIENTS) PYTHON=$(NEWEST_PYTHON) ARGS='$(ARGS)'
 	@if test -n '$(CITUS)'; then STAITHE_TEST_POSTGRES='$(CITUS)' $(BIN)/python -m pytest $(PARALLEL) -k postgresql $(ARGS); \
 	else echo 'NOT TESTED: Citus. Say where a PostgreSQL with Citus is: make nightly CITUS=/usr/lib/postgresql/17'; fi
