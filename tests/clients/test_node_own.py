@@ -9,6 +9,8 @@ import pytest
 from tests.clients.installed import NODE, PROGRAMS, result_of
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.one_database("The program sends and reads the same, whichever database answers it.")
+
 WORDS = [NODE, "--no-warnings"]
 PROGRAM = str(PROGRAMS / "node_own.js")
 AS_OLDER = ["env", "-u", "NODE_USE_ENV_PROXY"]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.clients.installed import PROGRAMS, export_time, program_of_python, result_of, stored
 from tests.conftest import COMPANY_NUMBERS
 from tests.support.server import RunningServer
+
+pytestmark = pytest.mark.one_database("The program sends and reads the same, whichever database answers it.")
 
 READERS = range(4, 1204)
 STATEMENTS = {

@@ -18,6 +18,8 @@ from tests.support.api import Api
 from tests.support.oauth import REDIRECT, register
 from tests.support.server import RunningServer
 
+pytestmark = pytest.mark.one_database("The program sends and reads the same, whichever database answers it.")
+
 STATIC = {
     "visitors": "/data/visitors",
     "campaigns": "/assets/campaigns",

@@ -21,9 +21,12 @@ from tests.support.pauses import pauses
 from tests.support.server import HTTP, WORKER, RunningServer
 from tests.support.waiting import until
 
+one_database = pytest.mark.one_database("Processes start and end the same, whichever database they use.")
+
 HUNG_SECONDS = 4.0
 
 
+@one_database
 def test_a_process_that_stands_still_is_started_anew(servers: StartServer) -> None:
     server = servers(environment=pauses(hung_seconds=HUNG_SECONDS))
     api, _ = server.new_company("north", contacts=10)
@@ -60,6 +63,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     app.stores.close()
 
 
+@one_database
 def test_a_server_whose_workers_are_elsewhere_is_ready(servers: StartServer) -> None:
     server = servers("--workers", "0", environment=pauses(hung_seconds=HUNG_SECONDS))
     assert server.api().call("GET", "/readyz").json() == {"status": "ready"}

@@ -6,13 +6,11 @@ import itertools
 import os
 import socket
 import subprocess
-import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -25,6 +23,7 @@ from tests.conftest import NewDatabase, StartServer
 from tests.fault.processes import Process, child, kill_everything
 from tests.support.api import BULK, Api, add_to_list
 from tests.support.audit import Replay, check_changes_of_syncs, check_files
+from tests.support.commands import staithe
 from tests.support.imports import counts, define_import, members
 from tests.support.object_store import (
     ObjectStore,
@@ -43,6 +42,10 @@ from tests.support.object_store import (
 from tests.support.pauses import pauses
 from tests.support.server import HTTP, LOGIN, RunningServer
 from tests.support.waiting import until
+
+one_database = pytest.mark.one_database(
+    "What the object store is sent, and what is answered when it fails, no database changes."
+)
 
 COMPANY_NUMBERS = itertools.count(1)
 CONTACTS = 50
@@ -185,6 +188,7 @@ UPLOADS = [
 ]
 
 
+@one_database
 @pytest.mark.parametrize(("fail", "size"), UPLOADS)
 def test_an_upload_that_cannot_be_staged_stores_nothing_and_can_be_sent_again(
     case: Case, relay: Relay, fail: Fail, size: int
@@ -211,6 +215,7 @@ def check_upload(case: Case, relay: Relay, fail: Fail, size: int) -> None:
     case.check()
 
 
+@one_database
 def test_an_upload_to_an_object_store_that_hangs_stores_nothing_and_can_be_sent_again(
     servers: StartServer, object_store: ObjectStore, relay: Relay
 ) -> None:
@@ -305,6 +310,7 @@ READ_FAILURES: dict[str, Fail] = {
 }
 
 
+@one_database
 @pytest.mark.parametrize("fail", READ_FAILURES.values(), ids=READ_FAILURES.keys())
 def test_what_cannot_be_read_is_503_and_not_half_a_page(case: Case, relay: Relay, fail: Fail) -> None:
     uri = define_export(case.api)
@@ -353,6 +359,7 @@ def half_an_upload(url: str, path: str) -> socket.socket:
     return connection
 
 
+@one_database
 @pytest.mark.parametrize("moment", ["receiving", "storing"])
 def test_a_kill_during_an_upload_leaves_nothing_that_is_named(
     servers: StartServer, object_store: ObjectStore, relay: Relay, tmp_path: Path, moment: str
@@ -398,6 +405,7 @@ def upload_in_vain(api: Api, uri: str) -> None:
         api.upload(uri, [{"Id": "1"}])
 
 
+@one_database
 def test_a_server_does_not_start_without_its_staging_area(
     object_store: ObjectStore, relay: Relay, tmp_path: Path, database: str
 ) -> None:
@@ -413,9 +421,8 @@ def test_a_server_does_not_start_without_its_staging_area(
 
 def serve(data: Path, database: str, staging: str) -> subprocess.CompletedProcess[str]:
     """Start a server that ends by itself."""
-    command = [sys.executable, "-m", "staithe", "serve", "--port", "0", "--data", str(data), "--staging", staging]
-    environment: dict[str, Any] = {**os.environ, "COLUMNS": "500", "STAITHE_DATABASE": database}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    words = ("serve", "--port", "0", "--data", str(data), "--staging", staging)
+    return staithe(*words, COLUMNS="500", STAITHE_DATABASE=database)
 
 
 def test_the_company_store_is_what_its_files_are_in(case: Case) -> None:

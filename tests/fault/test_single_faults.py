@@ -27,6 +27,8 @@ from tests.support.audit import Replay, check_changes_of_syncs, names_in
 from tests.support.server import HTTP, WORKER, RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
 
+one_database = pytest.mark.one_database("Processes start and end the same, whichever database they use.")
+
 CONTACTS = 20_000
 MOST_TRIES = 20
 each_way_to_start = pytest.mark.parametrize("forks", ["1", "0"], ids=["forked", "interpreters"])
@@ -140,6 +142,7 @@ def snapshot(store: CompanyStore) -> list[object]:
         return [list(connection.execute(select(table)).all()) for table in (SYNC, CHANGE, UPLOAD)]
 
 
+@one_database
 @each_way_to_start
 def test_children_end_when_their_supervisor_is_killed(start: StartServer, forks: str) -> None:
     server = start(is_real=True, environment={FORKS_VARIABLE: forks})
@@ -158,6 +161,7 @@ def test_children_end_when_their_supervisor_is_killed(start: StartServer, forks:
     assert members(store, list_id) == IdSet.of(range(1, 500))
 
 
+@one_database
 @each_way_to_start
 @pytest.mark.parametrize("role", [HTTP, WORKER])
 def test_a_child_that_is_just_starting_when_its_supervisor_is_killed_ends_too(

@@ -1,6 +1,6 @@
 """How hard the property tests try.
 
-By default each runs a fixed sequence of examples, so that a run is repeatable. A nightly run tries twenty times as
+By default each runs a fixed sequence of examples, so that a run is repeatable. A nightly run tries sixty times as
 many, at random, and STAITHE_PROPERTY_FACTOR=N so many times: what it finds, hypothesis keeps and tries first in the
 next run.
 """

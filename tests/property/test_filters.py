@@ -342,13 +342,13 @@ ANY_TREES = st.recursive(
 )
 
 
-@examples(2000)
+@examples(700)
 @given(ANY_TREES)
 def test_a_printed_filter_is_parsed_to_the_same_tree(tree: Filter) -> None:
     assert parse_filter(print_filter(tree)) == tree
 
 
-@examples(1000)
+@examples(350)
 @given(TREES, st.randoms(use_true_random=False))
 def test_keywords_and_blanks_are_free(tree: Filter, chance: Any) -> None:
     pieces = re.split(r"('(?:[^']|'')*')", print_filter(tree))
@@ -367,7 +367,7 @@ def test_keywords_and_blanks_are_free(tree: Filter, chance: Any) -> None:
     assert parse_filter(text) == tree
 
 
-@examples(4000)
+@examples(1300)
 @given(st.text(alphabet="'()=!<>~, ANDORTINEXSU{}a", max_size=40))
 def test_any_text_is_a_filter_or_refused_with_a_place(text: str) -> None:
     problem = ""
@@ -379,7 +379,7 @@ def test_any_text_is_a_filter_or_refused_with_a_place(text: str) -> None:
     assert not problem or re.match(r"must .*(at character \d+|at its end|of character \d+)", problem, re.DOTALL)
 
 
-@examples(1500)
+@examples(500)
 @given(tree=TREES, in_utc=st.booleans())
 def test_sql_and_bitmaps_find_what_a_loop_over_the_records_finds(company: Company, tree: Filter, in_utc: bool) -> None:
     zone = UTC if in_utc else EASTERN

@@ -104,7 +104,7 @@ def stores(new_database: NewDatabase) -> Iterator[Stores]:
         opened.close()
 
 
-@examples(150)
+@examples(50)
 @given(data=st.data(), people=st.lists(CONTACT, max_size=6), chunk=st.sampled_from([1, 3, 1000]))
 def test_imports_and_exports_do_what_the_model_does(
     stores: Stores, data: Any, people: list[Contact], chunk: int

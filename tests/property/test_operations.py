@@ -194,7 +194,7 @@ def test_the_store_and_the_model_agree(database: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix="staithe-") as data:
         Operations.stores = Stores(Path(data), database)
         try:
-            run_state_machine_as_test(Operations, settings=examples(25, stateful_step_count=40))
+            run_state_machine_as_test(Operations, settings=examples(10, stateful_step_count=40))
         finally:
             Operations.stores.close()
 

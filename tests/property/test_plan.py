@@ -47,7 +47,7 @@ def definition_of(actions: list[Action]) -> SyncActionDefinition:
     return definition
 
 
-@examples(400)
+@examples(130)
 @given(
     st.lists(ACTIONS, min_size=1, max_size=10),
     IDS,
@@ -84,7 +84,7 @@ PART = st.one_of(
 )
 
 
-@examples(200)
+@examples(70)
 @given(st.lists(PART, min_size=1, max_size=4))
 def test_statements_are_taken_apart_and_put_together(parts: list[str]) -> None:
     text = "{{" + ".".join(parts) + "}}"
@@ -105,7 +105,7 @@ SCRAPS = st.lists(
 ).map("".join)  # fmt: skip
 
 
-@examples(500)
+@examples(170)
 @given(st.one_of(SCRAPS, SCRAPS.map(lambda s: "{{" + s + "}}"), st.text(max_size=12)))
 @example("{{}}")
 @example("{{}")
@@ -145,7 +145,7 @@ QUERY_VALUE = st.one_of(
 )
 
 
-@examples(700)
+@examples(230)
 @given(
     st.dictionaries(st.sampled_from(["q", "orderby", "limit", "offset", "totalresults", "other"]), QUERY_VALUE),
     st.sampled_from([PROPERTIES, {}]),
@@ -178,7 +178,7 @@ FIELDS = st.one_of(
 )
 
 
-@examples(500)
+@examples(170)
 @given(
     st.fixed_dictionaries(
         {},

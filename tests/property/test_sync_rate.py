@@ -43,7 +43,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase) 
     opened.close()
 
 
-@examples(60)
+@examples(20)
 @given(st.integers(0, 4), st.lists(STEP, max_size=25))
 def test_no_hour_has_more_syncs_than_it_may(stores: Stores, most: int, steps: list[tuple[str, int]]) -> None:
     check_history(World(stores, f"acme{next(NUMBERS)}"), most, steps)

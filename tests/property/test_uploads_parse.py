@@ -57,7 +57,7 @@ def as_row(record: Record) -> list[str | None]:
     return [as_text(record[name]) if name in record else None for name in FIELDS]
 
 
-@examples(250)
+@examples(80)
 @given(ROWS, CHANCE, PIECE_SIZES, BLOCK_SIZES, st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_json_and_csv_of_the_same_records_are_the_same_table(
     rows: list[tuple[str, str]],
@@ -88,7 +88,7 @@ RECORDS = st.lists(
 )
 
 
-@examples(250)
+@examples(80)
 @given(RECORDS, CHANCE, PIECE_SIZES, BLOCK_SIZES)
 @example([{"Extra": 1}, {}], random.Random(0), [7], 1)
 @example([{"Id": None}], random.Random(0), [7], 1)
@@ -106,7 +106,7 @@ def test_json_records_with_any_keys_and_values(
     assert reader.has_mapped_field is bool(sent & set(FIELDS))
 
 
-@examples(150)
+@examples(50)
 @given(
     st.permutations([*FIELDS, "Extra", "More"]),
     st.lists(st.tuples(TEXT, TEXT, TEXT, TEXT), max_size=20),
@@ -126,7 +126,7 @@ def test_csv_columns_in_any_order(
     assert (set(reader.unmapped), reader.has_mapped_field) == ({"Extra", "More"}, True)
 
 
-@examples(150)
+@examples(50)
 @given(
     st.lists(st.lists(st.text("ab1 é", min_size=1, max_size=4), min_size=1, max_size=4), max_size=20),
     PIECE_SIZES,
@@ -149,7 +149,7 @@ BYTES = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(FRAGMENTS), m
 
 
 @pytest.mark.parametrize("kind", READERS)
-@examples(400)
+@examples(130)
 @given(BYTES, PIECE_SIZES, BLOCK_SIZES)
 def test_any_bytes_parse_or_are_refused(kind: str, body: bytes, sizes: list[int], block: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -218,7 +218,7 @@ def edited(document: bytes, edits: list[tuple[int, bytes]]) -> bytes:
     return document
 
 
-@examples(500)
+@examples(170)
 @given(st.builds(edited, DOCUMENT, EDITS), PIECE_SIZES, BLOCK_SIZES)
 @example(b'[{"Id":1,"Id":2}]', [3], 1)
 @example(b'[{"Id":1},]', [3], 1)

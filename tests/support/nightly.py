@@ -1,7 +1,7 @@
 """What `make nightly` does that `make test` does not: tests that it leaves out, and more effort in others.
 
-A test that is left out has the mark `nightly` with the reason. Each reason, and each effort with both its numbers,
-stands in CONTRIBUTING.md; tests/house holds that.
+A test that is left out has the mark `nightly` with the reason, and one that runs on SQLite alone by day the mark
+`one_database`. Each reason, and each effort with both its numbers, stands in CONTRIBUTING.md; tests/house holds that.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ class Effort:
 EFFORTS = {
     "rounds of torture on each database": Effort(8, 1000),
     "kills of workers amid an import": Effort(12, 200),
-    "times the examples of each property": Effort(1, 20),
+    "times the examples of each property": Effort(1, 60),
+    "files read beside a naive reader": Effort(2000, 100_000),
+    "cases of each operation of the document": Effort(8, 100),
     "spoilt requests on each database": Effort(500, 100_000),
 }
 VARIABLE = "STAITHE_NIGHTLY"
@@ -51,5 +53,14 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the tests out that only a nightly run has."""
     if config.getoption("nightly"):
         return
-    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("nightly")])
-    items[:] = [item for item in items if not item.get_closest_marker("nightly")]
+    left_out = [item for item in items if is_nightly(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if not is_nightly(item)]
+
+
+def is_nightly(item: pytest.Item) -> bool:
+    """Whether a test has the mark, or one of its own by day and is on PostgreSQL."""
+    if item.get_closest_marker("nightly"):
+        return True
+    case = getattr(item, "callspec", None)
+    return bool(case and item.get_closest_marker("one_database") and case.params.get("database_kind") == "postgresql")

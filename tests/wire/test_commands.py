@@ -194,6 +194,7 @@ def test_health(server: RunningServer) -> None:
     assert api.call("GET", "/readyz").json() == {"status": "ready"}
 
 
+@pytest.mark.one_database("Processes start and end the same, whichever database they use.")
 @pytest.mark.parametrize("forks", ["1", "0"], ids=["forked", "interpreters"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_stops_every_process(servers: StartServer, number: signal.Signals, forks: str) -> None:

@@ -25,6 +25,8 @@ from tests.support.server import RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
 from tests.wire.test_tls import Files
 
+pytestmark = pytest.mark.one_database("What a connection may do is decided before a database is asked.")
+
 MOST = 8
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF_BODY = b"POST /auth/oauth2/token HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\ng"

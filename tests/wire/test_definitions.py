@@ -247,6 +247,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.one_database("A wrong definition is refused before a database is asked.")
 @pytest.mark.parametrize(("changes", "field", "constraint"), WRONG)
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_a_wrong_definition_names_the_property(

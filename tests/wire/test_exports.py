@@ -20,6 +20,8 @@ from tests.support.times import timeless
 from tests.wire.test_import_definitions import failure
 from tests.wire.test_syncs import line, page
 
+one_database = pytest.mark.one_database("Pages come from files, and from no database.")
+
 PATH = "/contacts/exports"
 EMAIL, FIRST = "{{Contact.Field(C_EmailAddress)}}", "{{Contact.Field(C_FirstName)}}"
 FIELDS = {"Email": EMAIL, "First name": FIRST}
@@ -157,6 +159,7 @@ def test_an_export_from_definition_to_data(api: Api) -> None:
     assert api.bulk("GET", "/imports/data").json()["kbUsed"] == 0
 
 
+@one_database
 @pytest.mark.parametrize(
     ("query", "first", "count", "limit", "offset"),
     [
@@ -198,6 +201,7 @@ def test_data_cannot_be_searched(api: Api) -> None:
     assert api.bulk("GET", f"{run(api)}?q=Email=x").status_code == 400
 
 
+@one_database
 @pytest.mark.parametrize(
     ("accept", "content_type"),
     [
@@ -227,6 +231,7 @@ def test_accept_chooses_the_format(api: Api, accept: str, content_type: str) -> 
     )
 
 
+@one_database
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 @pytest.mark.parametrize(
     ("coding", "is_gzipped"), [("gzip", True), ("br, gzip;q=0.5", True), ("gzip;q=0", False), ("identity", False)]

@@ -28,6 +28,8 @@ from tests.support.server import RunningServer
 from tests.support.times import timeless
 from tests.wire.test_syncs import line
 
+one_database = pytest.mark.one_database("What a value means is decided before a database is asked.")
+
 ADDRESS = "{{Contact.Field(C_Address1)}}"
 FIELDS = {"email": EMAIL, "addr": ADDRESS, "first": FIRST}
 CSV, JSON = "text/csv", "application/json"
@@ -105,6 +107,7 @@ def test_a_quote_that_never_closes_is_named_and_nothing_is_stored(api: Api) -> N
     )
 
 
+@one_database
 @pytest.mark.parametrize("padding", [0, 100, 12_000])
 def test_the_same_records_at_any_size(api: Api, padding: int) -> None:
     """Quoted line breaks, a bare quote and broken records, alone and in the middle of a file of several blocks."""
@@ -131,6 +134,7 @@ def test_the_same_records_at_any_size(api: Api, padding: int) -> None:
     assert (counts["ELQ-00001"], counts["ELQ-00004"]) == (2 * padding + 5, 2 * padding + 2)
 
 
+@one_database
 @pytest.mark.parametrize(
     "number", ["12345678901234567.25", "1e22", "0.00001", "1.50", "1.0", "-0", "-0.0", "123456789012345678901", "1E+5"]
 )
@@ -143,6 +147,7 @@ def test_a_number_in_json_keeps_its_characters(api: Api, number: str) -> None:
     assert (found["address1"], found["firstName"]) == (number, number)
 
 
+@one_database
 @pytest.mark.parametrize(
     ("text", "value"), [("1e2", "100"), ("0.00001", "0.00001"), ("1.50", "1.5"), ("12345678901234567.25", None)]
 )
@@ -176,6 +181,7 @@ def test_columns_and_keys_are_compared_by_one_rule(api: Api) -> None:
     assert [(c["firstName"], c["address1"]) for c in found] == [("Ann", "Road"), ("Bob", "Road"), ("Cay", "Road")]
 
 
+@one_database
 @pytest.mark.parametrize(
     ("body", "content_type", "rule"),
     [
@@ -213,6 +219,7 @@ def test_a_definition_has_no_two_names_that_no_file_could_tell_apart(api: Api) -
     ]
 
 
+@one_database
 @pytest.mark.parametrize(
     "email",
     [
@@ -395,6 +402,7 @@ def test_utf16_is_refused(api: Api) -> None:
     assert refusal(api, json.dumps([{"email": "a@x.example"}]).encode("utf-16-le"), JSON)
 
 
+@one_database
 @pytest.mark.parametrize("padding", [1, 512, 100_000])
 def test_gzip_may_be_padded_with_zeros(api: Api, padding: int) -> None:
     uri = define(api)

@@ -8,9 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support import bare
 from tests.support.api import Api
 from tests.support.server import RunningServer
 from tests.wire.test_exports import run
+
+one_database = pytest.mark.one_database("Which methods a path has, no database decides.")
 
 BULK = "/api/bulk/2.0"
 VARYING = ("date", "x-request-id")
@@ -70,6 +73,7 @@ def refusal(path: str) -> dict[str, Any]:
     }
 
 
+@one_database
 @pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
@@ -105,13 +109,13 @@ def test_a_method_that_a_path_has_not_is_405_and_names_those_it_has(
     ],
 )
 def test_options_names_the_methods_of_a_path_to_everybody(server: RunningServer, path: str, allow: str) -> None:
-    answer = httpx.request("OPTIONS", server.url + path, trust_env=False)
+    answer = bare.request("OPTIONS", server.url + path)
     assert (answer.status_code, answer.headers["allow"], answer.content) == (204, allow, b"")
     assert "content-length" not in answer.headers
 
 
 def test_options_of_no_path_is_404(server: RunningServer) -> None:
-    answer = httpx.request("OPTIONS", f"{server.url}/nonsense", trust_env=False)
+    answer = bare.request("OPTIONS", f"{server.url}/nonsense")
     message, advice = "No path /nonsense.", "GET /schema lists every path."
     assert answer.json() == {"status": 404, "error": "Not Found", "message": message, "advice": advice}
 
@@ -125,13 +129,14 @@ def test_what_is_no_id_is_looked_for_where_one_could_stand(api: Api) -> None:
 
 def paths_of_everything(server: RunningServer) -> dict[str, set[str]]:
     """Every path that the server has, with the methods that its schema tells of; and those that no schema names."""
-    schema = httpx.get(f"{server.url}/schema", trust_env=False).json()
+    schema = bare.get(f"{server.url}/schema").json()
     told = {path: {method.upper() for method in operations} for path, operations in schema["paths"].items()}
     return {re.sub(r"{\w+}", "1", path): methods - {"PARAMETERS"} for path, methods in told.items()} | {
         "/metrics": {"GET"},
     }
 
 
+@one_database
 def test_every_path_takes_head_where_it_takes_get_and_names_its_methods_to_others(
     api: Api, server: RunningServer
 ) -> None:
@@ -140,7 +145,7 @@ def test_every_path_takes_head_where_it_takes_get_and_names_its_methods_to_other
     for path, methods in sorted(paths_of_everything(server).items()):
         # HEAD and OPTIONS are in no schema.
         allow = ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
-        assert httpx.request("OPTIONS", server.url + path, trust_env=False).headers["allow"] == allow, path
+        assert bare.request("OPTIONS", server.url + path).headers["allow"] == allow, path
         for method in {"HEAD", "GET", "POST", "PUT", "DELETE", "PATCH"} - set(allow.split(", ")):
             answer = api.call(method, path)
             assert (answer.status_code, answer.headers["allow"]) == (405, allow), f"{method} {path}"

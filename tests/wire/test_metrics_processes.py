@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from staithe import __version__
 from staithe.observing.shared_counts import merge_dead
 from tests.conftest import StartServer
@@ -16,6 +18,8 @@ from tests.support import bare
 from tests.support.metrics import Scrape, read_metrics, scrape, scrape_until
 from tests.support.server import HTTP, WORKER
 from tests.support.waiting import LONGEST_SECONDS
+
+one_database = pytest.mark.one_database("Counts are kept in files, and in no database.")
 
 TOKEN = "a-token-of-the-operator"
 REFUSAL = {
@@ -36,6 +40,7 @@ def kill_all(processes: list[Process]) -> None:
         process.wait(LONGEST_SECONDS)
 
 
+@one_database
 def test_counts_do_not_fall_when_processes_die(servers: StartServer, tmp_path: Path) -> None:
     place = tmp_path / "tmp"
     place.mkdir()
@@ -84,6 +89,7 @@ def folders(place: Path) -> list[Path]:
     return list(place.glob("staithe-metrics-*"))
 
 
+@one_database
 def test_the_folder_of_the_counts_goes_with_its_server(servers: StartServer, database: str, tmp_path: Path) -> None:
     place = tmp_path / "tmp"
     place.mkdir()

@@ -24,6 +24,8 @@ from tests.support.server import HTTP, WORKER, RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
 from tests.support.workers import RunningWorkers
 
+one_database = pytest.mark.one_database("Processes start and end the same, whichever database they use.")
+
 LOGIN = b"flight\\ann:secret"
 StartWorkers = Callable[..., RunningWorkers]
 Connect = Callable[[str], "Connection"]
@@ -94,6 +96,7 @@ def served_by(processes: list[psutil.Process]) -> list[int]:
     return [sum(c.status == "ESTABLISHED" for c in process.net_connections("tcp")) for process in processes]
 
 
+@one_database
 def test_every_http_process_takes_connections_of_the_one_port(servers: StartServer, connect: Connect) -> None:
     server = servers("--http-workers", "3")
     processes = server.children(HTTP)
@@ -140,6 +143,7 @@ def test_what_one_http_process_was_told_all_know(servers: StartServer) -> None:
     assert server.stop() == 0
 
 
+@one_database
 def test_others_serve_on_while_a_killed_http_process_is_started_anew(servers: StartServer, connect: Connect) -> None:
     server = servers("--http-workers", "2")
     victim, other = server.children(HTTP)

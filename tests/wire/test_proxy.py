@@ -25,6 +25,8 @@ from tests.support.run import OpenRun
 from tests.support.server import RunningServer
 from tests.support.waiting import LONGEST_SECONDS, until
 
+pytestmark = pytest.mark.one_database("The proxy speaks to a server, and to no database.")
+
 SYNCS = "/api/bulk/2.0/syncs"
 EMPTY_PAGE = {"items": [], "totalResults": 0, "limit": 1000, "offset": 0, "count": 0, "hasMore": False}
 

@@ -23,6 +23,8 @@ from tests.support.api import Api
 from tests.support.run import COMMAND, SECONDS, OpenRun, clean_environment, python, staithe_run
 from tests.support.server import LOGIN, RunningServer
 
+pytestmark = pytest.mark.one_database("`staithe run` speaks to a server, and to no database.")
+
 EMPTY_PAGE = {"items": [], "totalResults": 0, "limit": 1000, "offset": 0, "count": 0, "hasMore": False}
 LIST_SYNCS = """
 import httpx, os, sys

@@ -20,6 +20,7 @@ from schemathesis.schemas import APIOperation
 from staithe.domain.elements import OPERATIONS
 from staithe.http import openapi
 from tests.support import bare
+from tests.support.nightly import effort
 from tests.support.server import RunningServer
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "operations.txt"
@@ -75,7 +76,7 @@ def cases_of(label: str) -> list[schemathesis.Case]:
     made: list[schemathesis.Case] = []
 
     @settings(
-        max_examples=25,
+        max_examples=effort("cases of each operation of the document"),
         deadline=None,
         derandomize=True,
         phases=[Phase.explicit, Phase.generate],

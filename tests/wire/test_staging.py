@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,9 +10,12 @@ from staithe.services import retention
 from tests.conftest import NewDatabase, StartServer
 from tests.support.api import Api, add_to_list
 from tests.support.audit import check_files
+from tests.support.commands import staithe
 from tests.support.imports import members, run_import
 from tests.support.object_store import KEY, SECRET, ObjectStore, address
 from tests.support.server import RunningServer
+
+one_database = pytest.mark.one_database("Where staged files are, no database changes.")
 
 CONTACTS = 10
 EMAILS = [f"contact-{number}@example.com" for number in range(1, CONTACTS + 1)]
@@ -101,6 +100,7 @@ def export(api: Api) -> str:
     return f"{sync['uri']}/data"
 
 
+@one_database
 def test_a_large_export_is_read_page_by_page_from_the_object_store(
     servers: StartServer, object_store: ObjectStore
 ) -> None:
@@ -136,6 +136,7 @@ def root_of(server: RunningServer) -> str:
     return str(server.stores.area.bucket.address.root)
 
 
+@one_database
 def test_orphans_are_swept_from_the_object_store_and_young_ones_spared(
     servers: StartServer, object_store: ObjectStore
 ) -> None:
@@ -180,6 +181,7 @@ def test_a_staging_area_belongs_to_one_deployment(
     assert other.stop() == 0
 
 
+@one_database
 def test_staged_files_in_a_directory_of_their_own(servers: StartServer, tmp_path: Path) -> None:
     area = tmp_path / "shared" / "area"
     server = servers("--staging", str(area))
@@ -200,8 +202,7 @@ def test_a_wrong_address_is_refused(tmp_path: Path) -> None:
 
 def refusal(data: Path, database: str, staging: str) -> str:
     """What `staithe serve` says when it does not start."""
-    command = [sys.executable, "-m", "staithe", "serve", "--port", "0", "--data", str(data), "--staging", staging]
-    environment: dict[str, Any] = {**os.environ, "COLUMNS": "500", "STAITHE_DATABASE": database}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    words = ("serve", "--port", "0", "--data", str(data), "--staging", staging)
+    ended = staithe(*words, COLUMNS="500", STAITHE_DATABASE=database)
     assert (ended.returncode, ended.stdout) == (1, "")
     return ended.stderr

@@ -23,6 +23,8 @@ from tests.support.oauth import AUTHORIZE, REDIRECT, register
 from tests.support.server import LOGIN, RunningServer
 from tests.support.waiting import LONGEST_SECONDS
 
+pytestmark = pytest.mark.one_database("TLS knows nothing of what is behind it.")
+
 
 class Files:
     """A certificate authority, and the files of a server that it vouches for."""

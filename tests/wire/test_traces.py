@@ -20,7 +20,10 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from staithe import __version__
 from tests.conftest import StartServer
+from tests.support.commands import staithe
 from tests.support.waiting import until
+
+pytestmark = pytest.mark.one_database("Spans tell of requests and syncs, and of no statement.")
 
 BULK = "/api/bulk/2.0"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -199,15 +202,8 @@ def test_traces_can_be_switched_off(servers: StartServer, collector: Collector, 
     assert collector.requests == []
 
 
-def serve(data: Path, *before: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Try to serve, and see it refused."""
-    words = [sys.executable, *(before or ("-m", "staithe")), "serve", "--port", "0", "--data", str(data)]
-    environment = {**os.environ, "COLUMNS": "300", **environment}
-    return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-
 def test_an_exporter_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    failed = serve(tmp_path / "data", OTEL_TRACES_EXPORTER="zipkin")
+    failed = staithe("serve", "--port", "0", "--data", str(tmp_path / "data"), OTEL_TRACES_EXPORTER="zipkin")
     assert failed.returncode == 1
     assert failed.stderr == "staithe: OTEL_TRACES_EXPORTER: Must be otlp, console or none, not zipkin.\n"
     assert not (tmp_path / "data").exists()
@@ -222,7 +218,9 @@ main()
 
 
 def test_traces_that_are_wanted_without_the_extra_are_refused(tmp_path: Path) -> None:
-    failed = serve(tmp_path / "data", "-c", WITHOUT_EXTRA, OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:4318")
+    words = [sys.executable, "-c", WITHOUT_EXTRA, "serve", "--port", "0", "--data", str(tmp_path / "data")]
+    environment = {**os.environ, "COLUMNS": "300", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
+    failed = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert failed.returncode == 1
     assert failed.stderr == (
         "staithe: OTEL_EXPORTER_OTLP_ENDPOINT: Must not be set unless the extra for traces is there: "

@@ -139,6 +139,7 @@ def test_400_for_a_parse_error_far_into_a_large_body(api: Api, store: CompanySto
     assert (staged(store), staged_files(store)) == (0, 0)
 
 
+@pytest.mark.one_database("Both count uploads with the same statement, and 500 take seconds.")
 def test_400_for_the_501st_upload_before_a_sync(api: Api, store: CompanyStore) -> None:
     uri = api.define()
     for _ in range(500):
