@@ -37,5 +37,6 @@ def test_instances_are_configured_answered_for_and_deleted(deployment: Deploymen
     assert got["sent"].pop("complete") == [204, "warning"]
     assert all(answer == [204, "success"] for answer in got["sent"].values())
     assert (got["answered"], got["deleted"]) == (200, [204] * 5)
+    assert (got["revoked"], got["refused"]) == (200, 401)
     with store.database.read() as connection:
         assert {key: list(load_set(connection, key)) for key in ANSWERS} == ANSWERS

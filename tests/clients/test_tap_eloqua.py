@@ -56,13 +56,12 @@ class Tap:
         return str(json.loads(self.config.read_text())["refresh_token"])
 
     def discover(self) -> dict[str, Any]:
-        """The catalog, with all streams of the Application API chosen, and contacts but for the account's name."""
+        """The catalog, with all streams of the Application API chosen, and all fields of contacts."""
         command = [program_of_python("tap-eloqua"), "--config", str(self.config), "--discover"]
         catalog = result_of(self.server, self.folder, command)
         contacts = stream_of(catalog, "contacts")
         for entry in contacts["metadata"]:
-            # There are no accounts yet, so an export of this field is refused.
-            entry["metadata"]["selected"] = entry["breadcrumb"] != ["properties", "AccountName"]
+            entry["metadata"]["selected"] = True
         for name in STATIC:
             stream_of(catalog, name)["metadata"].append({"breadcrumb": [], "metadata": {"selected": True}})
         return catalog
@@ -160,7 +159,7 @@ def test_discovery_and_two_syncs(own_server: RunningServer, clock: Path, tmp_pat
 
     messages = tap.sync(catalog, {})
     assert compared(messages) == [record_of(view) for view in stored(own_server, store, range(1, 21))]
-    assert len(records_in(messages)[0]) == len(found) - 1
+    assert len(records_in(messages)[0]) == len(found)
     assert records_in(messages)[8]["IsSubscribed"] == "False"
     assert [(g["id"], g["name"]) for g in records_in(messages, "emailGroups")] == [(str(group), "News")]
     assert {message["stream"] for message in messages if message["type"] == "SCHEMA"} == {"contacts", *STATIC}

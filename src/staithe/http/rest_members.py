@@ -44,7 +44,8 @@ def search_subscriptions(call: Call) -> Answer:
 
 def get_subscription(call: Call) -> Answer:
     depth = read_depth(call.parameters, Depth.COMPLETE)
-    return Answer(200, subscription_body(members.read_subscription(call.caller, call.id, read_id(call.path, "groupId")), depth))
+    found = members.read_subscription(call.caller, call.id, read_id(call.path, "groupId"))
+    return Answer(200, subscription_body(found, depth))
 
 
 def change_subscription(call: Call) -> Answer:

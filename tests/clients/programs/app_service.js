@@ -20,6 +20,7 @@ async function logIn() {
   const headers = { Authorization: `Bearer ${tokens.access_token}` };
   const { data: id } = await axios.get('https://login.eloqua.com/id', { headers });
   eloqua = axios.create({ baseURL: id.urls.base, headers });
+  return tokens;
 }
 
 const cloud = (method, path, data, headers = {}) => eloqua.request({ method, url: `/api/cloud/1.0/${path}`, data, headers });
@@ -47,7 +48,7 @@ async function send(fields, identifierFieldName, destination, status, records, a
 const contact = (n) => ({ ContactID: String(n), EmailAddress: `contact-${n}@example.com` });
 
 async function main() {
-  await logIn();
+  const tokens = await logIn();
   const configuration = { recordDefinition: RECORD, requiresConfiguration: false };
   const configured = [];
   for (const service of ['actions', 'decisions']) {
@@ -63,14 +64,20 @@ async function main() {
   const sent = {
     complete: await send(EMAIL, 'EmailAddress', action, 'complete', [1, 2].map(contact)),
     errored: await send({ id: '{{Contact.Id}}' }, 'id', action, 'errored', [{ id: 3 }]),
-    yes: await send(EMAIL, 'EmailAddress', decision, 'yes', [{ EmailAddress: 'contact-4@example.com' }], true),
+    yes: await send(RECORD, 'EmailAddress', decision, 'yes', [contact(4)], true),
     no: await send(EMAIL, 'EmailAddress', decision, 'no', [{ EmailAddress: 'contact-5@example.com' }], true),
     fed: await send(EMAIL, 'EmailAddress', `{{FeederInstance(${PLAIN})}}`, 'complete', [{ EmailAddress: 'new@example.com' }], true),
   };
   const answered = (await cloud('post', `decisions/instances/${INSTANCE}/contacts/6`, { decision: 'yes' })).status;
 
   const deleted = await Promise.all(definitions.map(async (uri) => (await eloqua.delete(`/api/bulk/2.0${uri}`)).status));
-  console.log(JSON.stringify({ configured, sent, answered, deleted }));
+  const token = new URLSearchParams({ token: tokens.access_token });
+  const auth = { username: clientId, password: clientSecret };
+  const revoked = await axios.post('https://login.eloqua.com/auth/oauth2/revoke', token, { auth });
+  const refused = await eloqua.get('/api/bulk/2.0/syncs').catch(({ response }) => response);
+  console.log(JSON.stringify({
+    configured, sent, answered, deleted, revoked: revoked.status, refused: refused.status,
+  }));
 }
 
 main().catch((error) => {
