@@ -226,6 +226,9 @@ def histories(new_database: NewDatabase) -> Iterator[Histories]:
 @given(steps=st.lists(STEPS, min_size=5, max_size=16), chunk=st.sampled_from([1, 2, 1000]))
 def test_states_belong_to_addresses(histories: Histories, steps: list[tuple[Any, ...]], chunk: int) -> None:
     histories.begin()
+    # Who has a state, and an address to leave it at, is what most faults need.
+    histories.bring([("a", True, False), ("b", None, None)])
+    histories.act(2, ["b"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_import, "CHUNK_RECORDS", chunk)
         for name, *arguments in steps:

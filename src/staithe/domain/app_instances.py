@@ -11,7 +11,7 @@ from typing import Final
 from staithe.domain.errors import Failure, ValidationFailed
 from staithe.domain.field_statement import parse_field_statement
 from staithe.domain.properties import BOOLEANS
-from staithe.domain.sync_actions import INSTANCE_PATTERN, SYNC_ACTION_RULES, SyncAction
+from staithe.domain.sync_actions import INSTANCE_PATTERN, SyncAction
 
 SERVICES: Final = ("actions", "contents", "decisions", "feeders")
 """The kinds of app services, as paths name them."""
@@ -19,7 +19,7 @@ SERVICES: Final = ("actions", "contents", "decisions", "feeders")
 RECORD_DEFINITION: Final = "recordDefinition"
 REQUIRES_CONFIGURATION: Final = "requiresConfiguration"
 CHECKED: Final = (RECORD_DEFINITION, REQUIRES_CONFIGURATION)
-DECISIONS: Final = tuple(str(rule.status) for rule in SYNC_ACTION_RULES if rule.destination == "decisioninstance")
+DECISIONS: Final = ("yes", "no", "errored")
 
 
 def read_instance_id(text: str) -> str | None:
