@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from tests.property.model import APP_STATUSES, Action, app_action, global_action, group_action, list_action
+from tests.property.model import SERVICES, STATUSES, Action, app_action, global_action, group_action, list_action
 
 INSTANCES = ["0123456789abcdef0123456789ABCDEF", "ffffffffffffffffffffffffffffffff"]
 
@@ -17,7 +17,7 @@ def app_actions(service: str, instances: list[str], executions: list[int]) -> st
         ),
         st.sampled_from(instances),
         st.sampled_from(executions),
-        st.sampled_from(APP_STATUSES[service]),
+        st.sampled_from(STATUSES),
         st.booleans(),
     )
 
@@ -31,6 +31,6 @@ def asset_actions(numbers: list[int]) -> list[st.SearchStrategy[Action]]:
     ]
 
 
-ACTIONS = st.one_of(*asset_actions([1, 2]), *(app_actions(service, INSTANCES, [0, 5]) for service in APP_STATUSES))
+ACTIONS = st.one_of(*asset_actions([1, 2]), *(app_actions(service, INSTANCES, [0, 5]) for service in SERVICES))
 FEW_ACTIONS = st.one_of(*asset_actions([1]), app_actions("ActionInstance", INSTANCES[:1], [5]))
 """On so few sets that a sequence of syncs fills and empties them again and again."""

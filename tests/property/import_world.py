@@ -228,13 +228,17 @@ class ImportWorld:
         def date(value: int | None, *, eastern: bool) -> str:
             return "" if value is None else DATE_TEXTS[value][eastern]
 
+        def system_time(value: int | None, *, eastern: bool) -> str:
+            text = date(value, eastern=eastern)
+            return text if not text or "." in text else f"{text}.000"
+
         group = "subscribed" if is_in("emailGroup/1/subscribed") else ""
         group = "unsubscribed" if is_in("emailGroup/1/unsubscribed") else group
         return {
             **{target: contact[target] or "" for target in ("email", "first", "company")},
             "score": "" if contact["score"] is None else NUMBER_TEXTS[contact["score"]],
             "birthday": date(contact["birthday"], eastern=False),
-            "modified": date(contact["modified"], eastern=not in_utc),
+            "modified": system_time(contact["modified"], eastern=not in_utc),
             "id": str(number),
             "ext": f"CSTAI{number:012}",
             "list": str(is_in("contactList/1")),

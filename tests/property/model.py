@@ -91,11 +91,8 @@ def global_action(*, subscribed: bool) -> Action:
     return Action(wire, "ELQ-00017", "globalUnsubscribed", [])
 
 
-APP_STATUSES = {
-    "DecisionInstance": ["yes", "no", "errored"],
-    "ActionInstance": ["active", "complete", "errored"],
-    "FeederInstance": ["complete", "errored"],
-}
+STATUSES = ["active", "complete", "errored", "yes", "no", "pending", "invalid", "permission"]
+SERVICES = ["DecisionInstance", "ActionInstance", "FeederInstance"]
 
 
 def app_action(service: str, instance: str, execution: int, status: str, *, update_all: bool = False) -> Action:
@@ -109,7 +106,7 @@ def app_action(service: str, instance: str, execution: int, status: str, *, upda
         "status": status,
     }
     prefix = f"{service.lower()}/{instance.lower()}/{execution}/"
-    others = {"pending", "active", *APP_STATUSES[service]} - {status}
+    others = set(STATUSES) - {status}
     whole = []
     if update_all:
         wire["updateAll"] = True
@@ -149,7 +146,7 @@ def follow_addresses(
         if name in ("globalUnsubscribed", "bounced") or name.startswith("emailGroup/"):
             of_address |= {(normal(before[number]), name) for number in members}
             members.clear()
-        members &= after.keys()
+        members.intersection_update(after)
     kept.clear()
     owners = {normal(email): number for number, email in after.items()}
     for address, name in of_address:

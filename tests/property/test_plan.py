@@ -21,15 +21,14 @@ from staithe.domain.plan import apply_step, plan_sync, set_names
 from staithe.domain.sync_actions import parse_destination
 from tests.property.actions import ACTIONS, INSTANCES
 from tests.property.effort import examples
-from tests.property.model import APP_STATUSES, Action, act
+from tests.property.model import SERVICES, STATUSES, Action, act
 
 CONTACTS_ELEMENT = next(e for e in ELEMENTS if e.name == "contacts")
-STATUSES = {"pending", "active"}.union(*APP_STATUSES.values())
 SET_NAMES = (
     [f"contactList/{n}" for n in (1, 2)]
     + [f"emailGroup/{n}/{s}" for n in (1, 2) for s in ("subscribed", "unsubscribed")]
     + ["globalUnsubscribed"]
-    + [f"{k.lower()}/{i.lower()}/{e}/{s}" for k in APP_STATUSES for i in INSTANCES for e in (0, 5) for s in STATUSES]
+    + [f"{k.lower()}/{i.lower()}/{e}/{s}" for k in SERVICES for i in INSTANCES for e in (0, 5) for s in STATUSES]
 )
 IDS = st.sets(st.integers(1, 12), max_size=10)
 

@@ -83,7 +83,7 @@ def test_tokens_that_were_ended_stay_so_when_the_same_password_counts_again(serv
     run(server, "user", "disable", name, "ann")
     run(server, "user", "enable", name, "ann")
     assert is_over(server, lambda: program.bulk(tokens["access_token"]))
-    assert program.refresh(tokens["refresh_token"]).status_code == 400
+    assert program.refresh(tokens["refresh_token"]).status_code == 401
     assert status_of(server.api(f"{name}\\ann:secret")) == 200
 
 

@@ -89,12 +89,12 @@ class DefinitionReader:
         return None if self.body.get(name) is None else self.text(name, limit) or None
 
     def boolean(self, name: str) -> bool | None:
-        """None if it is absent; clients also send "true" and "false" as texts (seen in Oracle's own example)."""
+        """None if it is absent. Clients also send "true" and "false" (in Oracle's own example), and perhaps 1 and 0."""
         value = self.body.get(name)
-        if value is None or isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
+        if value is None:
+            return None
+        if isinstance(value, bool | int | str) and (text := str(value).lower()) in ("true", "false", "1", "0"):
+            return text in ("true", "1")
         self.refuse(name, "Must be true or false.")
         return None
 

@@ -127,6 +127,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     codes.GLOBAL_SUBSCRIBED.code: "globally_subscribed",
     codes.GLOBAL_UNSUBSCRIBED.code: "globally_unsubscribed",
     codes.APP_STATUS_SET.code: "app_status_set",
+    codes.CONNECTOR_STATUS_SET.code: "connector_status_set",
 }
 """Code of a line of the sync log -> the sync action that it tells of."""
 
@@ -171,6 +172,9 @@ def count_sync(kind: str, status: SyncStatus, log: Iterable[LogEntry], seconds: 
             ACTION_CONTACTS.labels(ACTIONS[entry.code]).inc(entry.count)
         elif is_reject(kind, entry):
             REJECTS.labels(entry.code).inc(entry.count)
+            # The log of an import has no line of all rejects; a record with an unusable value was imported.
+            if kind == IMPORTS and entry.code != codes.UNUSABLE_VALUE.code:
+                RECORDS.labels(kind, RESULTS[codes.REJECTED.code]).inc(entry.count)
 
 
 def records_of(log: Iterable[LogEntry]) -> int:
