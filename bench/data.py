@@ -20,6 +20,7 @@ from staithe.clock import system_clock
 from staithe.domain.companies import Role
 from staithe.services import accounts
 from staithe.services.caller import Caller
+from staithe.services.guesses import Attempt, Guesses
 from staithe.services.stores import CompanyStore, Stores
 
 LARGE: Final = "large"
@@ -99,7 +100,7 @@ def add_company(stores: Stores, name: str) -> CompanyStore:
 
 def new_caller(stores: Stores, name: str) -> Caller:
     """The user of a company, logged in without a server."""
-    user = accounts.prove(stores, f"{name}\\{USER}", PASSWORD).user
+    user = accounts.prove(stores, Guesses(), Attempt(f"{name}\\{USER}", PASSWORD)).user
     return Caller(user, stores, open_company(stores, name), system_clock())
 
 

@@ -84,7 +84,7 @@ def records_of(pages: Sequence[bytes]) -> list[dict[str, str]]:
         if page.count != len(page.items):
             raise RuntimeError(f"a page says it has {page.count} records, and has {len(page.items)}")
         records += page.items
-    return [r | {DATE: r[DATE].removesuffix(" 00:00:00")} if DATE in r else r for r in records]
+    return [r | {DATE: r[DATE].removesuffix(" 00:00:00.000")} if DATE in r else r for r in records]
 
 
 def verify_export(pages: Sequence[bytes], records: Sequence[dict[str, str]]) -> None:
